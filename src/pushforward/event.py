@@ -1,0 +1,151 @@
+"""What one encoded pattern is: the contract between the data and the laws.
+
+A pattern reaches a model as a vector of real numbers, but the numbers mean different things: a continuous measurement has
+a *density*, a count or a byte has a *probability*. An :class:`Event` says which component is which, so that a law can
+answer in the right measure and a sampler can return values that exist. It knows neither data nor models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Block", "Event"]
+
+Measure = Literal["continuous", "grid", "binary"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive components that share one measure.
+
+    Arguments:
+        kind: ``continuous`` (a density), ``grid`` (values ``anchor + width·ℤ``, a probability) or ``binary`` ({0, 1}).
+        size: How many components.
+        width: The grid's step in encoded units; 0 for continuous, 1 for binary.
+        low: The smallest value that can occur (also the grid's anchor), or ``None`` if there is none.
+        high: The largest value that can occur, or ``None``.
+    """
+
+    kind: Measure
+    size: int = 1
+    width: float = 0.0
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("continuous", "grid", "binary"):
+            raise ValueError(f"a block is continuous, grid or binary, not {self.kind!r}")
+        if self.size < 1:
+            raise ValueError(f"a block needs at least one component, not {self.size}")
+        if (self.kind == "continuous") != (self.width == 0.0) or self.width < 0:
+            raise ValueError(f"a {self.kind} block cannot have width {self.width}")
+
+    @classmethod
+    def binary(cls, size: int = 1) -> Block:
+        """Components in {0, 1}."""
+        return cls("binary", size, 1.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Event:
+    """The components of one pattern, in order.
+
+    Arguments:
+        blocks: The blocks, whose sizes add up to the number of components.
+        picture: ``(channels, height, width)`` if the vector is a picture in that order.
+
+    Example:
+        >>> event = Event((Block("continuous", 2), Block.binary()))
+        >>> event.size, event.is_discrete
+        (3, False)
+        >>> event.binary
+        tensor([False, False,  True])
+    """
+
+    blocks: tuple[Block, ...]
+    picture: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise ValueError("an event needs at least one block")
+        if self.picture is not None:
+            c, h, w = self.picture
+            if c * h * w != self.size:
+                raise ValueError(f"a picture of {c}×{h}×{w} has not {self.size} components")
+
+    @classmethod
+    def continuous(cls, size: int) -> Event:
+        """An event of ``size`` continuous components."""
+        return cls((Block("continuous", size),))
+
+    @property
+    def size(self) -> int:
+        """The number of components D."""
+        return sum(block.size for block in self.blocks)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether every component has a density."""
+        return all(block.kind == "continuous" for block in self.blocks)
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether every component has a probability."""
+        return all(block.kind != "continuous" for block in self.blocks)
+
+    @cached_property
+    def binary(self) -> Tensor:
+        """Which components are binary, as a mask of shape ``(D,)``."""
+        return torch.tensor([block.kind == "binary" for block in self._each()])
+
+    @cached_property
+    def width(self) -> Float[Tensor, " d"]:
+        """The grid's step of each component, 0 where it is continuous."""
+        return torch.tensor([block.width for block in self._each()], dtype=torch.float64)
+
+    @cached_property
+    def low(self) -> Float[Tensor, " d"]:
+        """The smallest value of each component, −∞ where there is none."""
+        return torch.tensor(
+            [-torch.inf if block.low is None else block.low for block in self._each()], dtype=torch.float64
+        )
+
+    @cached_property
+    def high(self) -> Float[Tensor, " d"]:
+        """The largest value of each component, +∞ where there is none."""
+        return torch.tensor(
+            [torch.inf if block.high is None else block.high for block in self._each()], dtype=torch.float64
+        )
+
+    def snap(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Move each discrete component to the nearest value it can take, and clamp all to their range.
+
+        Example:
+            >>> Event((Block("grid", 2, 1.0, 0.0, 16.0),)).snap(torch.tensor([3.4, 18.0]))
+            tensor([ 3., 16.])
+        """
+        width, low, high = (t.to(y) for t in (self.width, self.low, self.high))
+        anchor = torch.where(low.isfinite(), low, torch.zeros_like(low))
+        step = torch.where(width > 0, width, torch.ones_like(width))
+        snapped = anchor + step * ((y - anchor) / step).round()
+        return torch.where(width > 0, snapped, y).clamp(low, high)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that rebuild it."""
+        return {"blocks": [asdict(b) for b in self.blocks], "picture": self.picture and list(self.picture)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Event:
+        """The inverse of :meth:`to_json`."""
+        picture = value.get("picture")
+        return cls(tuple(Block(**b) for b in value["blocks"]), tuple(picture) if picture else None)
+
+    def _each(self) -> Iterator[Block]:
+        return (block for block in self.blocks for _ in range(block.size))
