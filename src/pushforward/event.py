@@ -8,7 +8,7 @@ answer in the right measure and a sampler can return values that exist. It knows
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -124,6 +124,10 @@ class Event:
             [torch.inf if block.high is None else block.high for block in self._each()], dtype=torch.float64
         )
 
+    def components(self) -> tuple[Event, ...]:
+        """Each component as an event of its own."""
+        return tuple(Event((replace(block, size=1),)) for block in self._each())
+
     def snap(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Move each discrete component to the nearest value it can take, and clamp all to their range.
 
@@ -136,6 +140,10 @@ class Event:
         step = torch.where(width > 0, width, torch.ones_like(width))
         snapped = anchor + step * ((y - anchor) / step).round()
         return torch.where(width > 0, snapped, y).clamp(low, high)
+
+    def dequantise(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Spread each discrete component uniformly over its cell, y + width·(u − ½) (Theis et al. 2016)."""
+        return y + self.width.to(y) * (torch.rand_like(y) - 0.5)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that rebuild it."""

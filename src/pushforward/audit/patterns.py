@@ -1,0 +1,130 @@
+"""What an audit accepts, and how it divides it: checks that name what is wrong, balanced random parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pushforward.errors import InputError
+
+__all__ = ["FEWEST", "MOST", "Part", "check_comparable", "checked", "copies", "divide", "thinned"]
+
+FEWEST = 50
+"""With fewer patterns of each kind hardly any difference would be noticed."""
+MOST = 200_000
+"""Beyond this the intervals are far narrower than any difference that matters."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """As many real patterns as fake ones, with their positions in what was given."""
+
+    real: Float[np.ndarray, "n ..."]
+    fake: Float[np.ndarray, "n ..."]
+    index_real: Int[np.ndarray, " n"]
+    index_fake: Int[np.ndarray, " n"]
+
+
+def checked(
+    what: str, x: np.ndarray, pictures: bool | None, columns: Sequence[str] | None
+) -> Float[np.ndarray, "n ..."]:
+    """Patterns as ``(n, D)``, or ``(n, H, W, C)`` if they are pictures; an error if they are neither."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "biuf":
+        raise InputError(
+            f"{what} must hold numbers, but its type is {x.dtype}: encode text and dates as numbers first"
+        )
+    x = x[:, None] if x.ndim == 1 else x
+    as_pictures = x.ndim >= 3 if pictures is None else pictures
+    if as_pictures and x.ndim not in (3, 4):
+        raise InputError(f"{what} has shape {x.shape}, but pictures need (N, H, W) or (N, H, W, C)")
+    if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
+        raise InputError(
+            f"{what} has shape {x.shape}, but an audit needs rows (N, D) or pictures (N, H, W[, C])"
+        )
+    if len(x) < FEWEST:
+        raise InputError(
+            f"{what} has {len(x)} patterns, but an audit needs {FEWEST} or more: draw or collect more"
+        )
+    if not as_pictures:
+        x = x.reshape(len(x), -1)
+    elif x.ndim == 3:
+        x = x[..., None]
+    _check_finite(what, x, columns)
+    return x
+
+
+def check_comparable(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> None:
+    """Refuse two sets of patterns whose shapes or scales cannot belong together."""
+    (name_a, x), (name_b, y) = a, b
+    if x.ndim != y.ndim:
+        raise InputError(f"{name_a} holds {_kind(x)} but {name_b} {_kind(y)}: give two of the same kind")
+    if x.shape[1:] != y.shape[1:]:
+        remedy = "give both the same columns" if x.ndim == 2 else "resize one to the other"
+        raise InputError(f"{name_a} holds {_kind(x)} but {name_b} {_kind(y)}: {remedy}")
+    if x.ndim == 4 and {_is_unit(x), _is_unit(y)} == {True, False} and _is_bytes(y if _is_unit(x) else x):
+        raise InputError(
+            f"one of {name_a} and {name_b} holds bytes 0…255 and the other fractions 0…1: rescale one"
+        )
+
+
+def thinned(what: str, x: np.ndarray, rng: np.random.Generator, notes: list[str]) -> np.ndarray:
+    """At most :data:`MOST` patterns, drawn at random and said so."""
+    if len(x) <= MOST:
+        return x
+    notes.append(f"{what}: {MOST:,} of {len(x):,} patterns were drawn at random for the audit")
+    return np.asarray(x[np.sort(rng.choice(len(x), MOST, replace=False))])
+
+
+def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
+    """A note if every fake pattern occurs among the real ones; an error if the two are one set."""
+    rows_real, rows_fake = ([row.tobytes() for row in x.astype(np.float64) + 0.0] for x in (real, fake))
+    known, made = set(rows_real), set(rows_fake)
+    few_values = len(made) < len(rows_fake) / 2  # then equal rows are no surprise
+    if few_values or not made <= known:
+        return None
+    if sorted(rows_real) == sorted(rows_fake):
+        raise InputError(
+            f"fake is identical to real: the same {len(fake):,} patterns; give generated patterns "
+            "and data they were not taken from"
+        )
+    return f"every one of the {len(fake):,} fake patterns occurs among the real ones: they are copies"
+
+
+def divide(real: np.ndarray, fake: np.ndarray, rng: np.random.Generator, halves: bool) -> tuple[Part, ...]:
+    """Equal numbers of both in random order: one part with all of them, or two halves."""
+    n = min(len(real), len(fake))
+    a, b = rng.permutation(len(real))[:n], rng.permutation(len(fake))[:n]
+    cuts = [slice(0, n // 2), slice(n // 2, n)] if halves else [slice(0, n)]
+    return tuple(Part(real[a[c]], fake[b[c]], a[c], b[c]) for c in cuts)
+
+
+def _check_finite(what: str, x: np.ndarray, columns: Sequence[str] | None) -> None:
+    if x.dtype.kind != "f" or np.isfinite(x).all():
+        return
+    row, *place = (int(i) for i in np.argwhere(~np.isfinite(x))[0])
+    value = x[(row, *place)]
+    if x.ndim == 2:
+        name = columns[place[0]] if columns is not None and place[0] < len(columns) else place[0]
+        where = f"row {row}, column {name!r}"
+    else:
+        where = f"picture {row}, pixel {place[0]}, {place[1]}"
+    raise InputError(f"{what} holds {value} in {where} (counted from 0): drop or fill such values first")
+
+
+def _kind(x: np.ndarray) -> str:
+    if x.ndim == 2:
+        return f"rows of {x.shape[1]} columns"
+    _, h, w, c = x.shape
+    return f"pictures of {h}×{w} with {c} channel{'s' if c > 1 else ''}"
+
+
+def _is_unit(x: np.ndarray) -> bool:
+    return x.dtype.kind == "f" and bool(x.min() >= 0 and x.max() <= 1)
+
+
+def _is_bytes(x: np.ndarray) -> bool:
+    return bool(x.min() >= 0 and 16 < x.max() <= 255)

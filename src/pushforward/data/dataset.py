@@ -1,0 +1,124 @@
+"""Patterns in the data's own form: a table, an array of numbers, or pictures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Dataset", "Kind", "blocks"]
+
+Array = NDArray[Any]
+Kind = Literal["table", "array", "pictures"]
+
+BLOCK_BYTES = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """N patterns in their own types, as they came in or as they will go out.
+
+    Arguments:
+        kind: ``table`` (columns of their own types), ``array`` (one type) or ``pictures``.
+        values: By column name, each ``(N,)``, for a table; ``(N, D)`` for an array; ``(N, H, W)`` or
+            ``(N, H, W, 3)`` of uint8 for pictures, possibly memory-mapped.
+        name: What a person calls it.
+        columns: The columns' names; none for pictures.
+        levels: How many values a picture's byte can take, 0 to ``levels - 1``.
+        context: What conditions and is not modelled, by name, each ``(N,)``.
+        origin: The arguments of :func:`load` that make it again; ``None`` for data from memory.
+        skipped: How many corrupt pictures were left out.
+        file_kind: How it came in: csv, tsv, parquet, npy, npz, folder, zip, frame, array, tensor, digits.
+
+    Example:
+        >>> data = Dataset("array", np.zeros((3, 2)), columns=("a", "b"))
+        >>> len(data), data.describe(), len(data.take([0, 2]))
+        (3, '3 rows × 2 columns', 2)
+    """
+
+    kind: Kind
+    values: Array | Mapping[str, Array]
+    name: str = "data"
+    columns: tuple[str, ...] = ()
+    levels: int | None = None
+    context: Mapping[str, Array] = field(default_factory=dict)
+    origin: dict[str, Any] | None = None
+    skipped: int = 0
+    file_kind: str = "array"
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())) if isinstance(self.values, Mapping) else self.values)
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {self.describe()})"
+
+    @property
+    def pictures(self) -> Array:
+        """The pictures, ``(N, H, W)`` or ``(N, H, W, C)``."""
+        if self.kind != "pictures" or isinstance(self.values, Mapping):
+            raise TypeError(f"{self.name} is a {self.kind}, not pictures")
+        return self.values
+
+    def column(self, name: str) -> Array:
+        """One column in its own type, shape ``(N,)``."""
+        if isinstance(self.values, Mapping):
+            return self.values[name]
+        return self.values[:, self.columns.index(name)]
+
+    def take(self, indices: slice | Array | list[int]) -> Dataset:
+        """The patterns at ``indices``, with their context."""
+        values: Array | Mapping[str, Array]
+        if isinstance(self.values, Mapping):
+            values = {name: x[indices] for name, x in self.values.items()}
+        else:
+            values = np.asarray(self.values[indices])
+        return replace(self, values=values, context={name: x[indices] for name, x in self.context.items()})
+
+    def numeric(self) -> Array:
+        """The patterns as one array: ``(N, D)`` of float64, or the pictures themselves."""
+        if self.kind == "pictures":
+            return self.pictures
+        out = np.empty((len(self), len(self.columns)))
+        for j, name in enumerate(self.columns):
+            out[:, j] = self.column(name)
+        return out
+
+    def fingerprint(self) -> str:
+        """SHA-256 of contents, column names and types; the same data have it wherever they lie.
+
+        Example:
+            >>> a = Dataset("array", np.eye(2), columns=("a", "b"))
+            >>> a.fingerprint() == a.take(slice(None)).fingerprint()
+            True
+        """
+        digest = hashlib.sha256(json.dumps([self.kind, self.columns, self.levels]).encode())
+        values = self.values if isinstance(self.values, Mapping) else {"": self.values}
+        for role, arrays in (("pattern", values), ("context", self.context)):
+            for name, x in arrays.items():
+                digest.update(json.dumps([role, name, x.dtype.str, x.shape]).encode())
+                for block in blocks(x):
+                    digest.update(np.ascontiguousarray(block).data)
+        return digest.hexdigest()
+
+    def describe(self) -> str:
+        """The data in a few words."""
+        if self.kind != "pictures":
+            return f"{_count(len(self), 'row')} × {_count(len(self.columns), 'column')}"
+        h, w = self.pictures.shape[1:3]
+        colour = "colour " if self.pictures.ndim == 4 else ""
+        return f"{_count(len(self), colour + 'picture')} of {h}×{w}"
+
+
+def blocks(x: Array) -> Iterator[Array]:
+    """Consecutive rows, about 16 MiB at a time, so that what is mapped from a file is never all in memory."""
+    rows = max(1, BLOCK_BYTES // max(1, x[:1].nbytes))
+    return (np.asarray(x[i : i + rows]) for i in range(0, len(x), rows))
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

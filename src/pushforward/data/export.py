@@ -1,0 +1,121 @@
+"""Data out again, in the kinds they come in: written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from pushforward.data.dataset import Array, Dataset
+from pushforward.data.files import whole
+from pushforward.errors import InputError
+
+__all__ = ["export"]
+
+
+def export(data: Dataset, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """Write data by the path's extension: .csv, .tsv (or .gz), .parquet, .npy, .npz; none: a folder of PNGs.
+
+    Context goes along as columns, or as arrays of an ``.npz``. Pictures of fewer than 256 levels are spread
+    over 0 to 255 as PNGs, so that a person sees them.
+
+    Raises:
+        InputError: If the path exists (unless ``force``), cannot be written, or does not suit the data. A
+            folder is replaced only if it holds numbered PNGs and nothing else.
+    """
+    path = Path(path).expanduser()
+    write = _writer(data, path)
+    if path.exists():
+        _refuse_replacing(path, force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as temporary:
+            write(data, temporary)
+            if path.is_dir():
+                shutil.rmtree(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written: {error.strerror or error}; choose another place"
+        ) from error
+    return path
+
+
+def _writer(data: Dataset, path: Path) -> Callable[[Dataset, Path], None]:
+    pictures: dict[str, Callable[[Dataset, Path], None]] = {"": _folder}
+    table: dict[str, Callable[[Dataset, Path], None]] = {".parquet": _parquet}
+    for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
+        table |= {suffix: _delimited(delimiter, False), f"{suffix}.gz": _delimited(delimiter, True)}
+    writers = {".npy": _npy, ".npz": _npz, **(pictures if data.kind == "pictures" else table)}
+    suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
+    if suffix.lower() not in writers:
+        ways = ", ".join(suffix or "no extension (a folder)" for suffix in sorted(writers))
+        what = "pictures" if data.kind == "pictures" else "rows"
+        raise InputError(f"{path.name}: {what} cannot be written as {suffix or 'a folder'!r}; use {ways}")
+    return writers[suffix.lower()]
+
+
+def _refuse_replacing(path: Path, force: bool) -> None:
+    if not force:
+        raise InputError(f"{path} exists; choose another name, or replace it with --force")
+    if path.is_dir() and not all(re.fullmatch(r"\d+\.png", entry.name) for entry in path.iterdir()):
+        raise InputError(f"{path} is a folder that holds other things than samples; choose another name")
+
+
+def _columns(data: Dataset) -> dict[str, Array]:
+    columns = {name: data.column(name) for name in data.columns} | dict(data.context)
+    return {name: x.astype(np.float32) if x.dtype == np.float16 else x for name, x in columns.items()}
+
+
+def _delimited(delimiter: str, gzipped: bool) -> Callable[[Dataset, Path], None]:
+    def write(data: Dataset, path: Path) -> None:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        options = csv.WriteOptions(delimiter=delimiter, quoting_style="needed")
+        with pa.output_stream(str(path), compression="gzip" if gzipped else None) as file:
+            csv.write_csv(pa.table(_columns(data)), file, options)
+
+    return write
+
+
+def _parquet(data: Dataset, path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    parquet.write_table(pa.table(_columns(data)), path)
+
+
+def _npy(data: Dataset, path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, _as_array(data), allow_pickle=False)
+
+
+def _npz(data: Dataset, path: Path) -> None:
+    names = {"cols": np.array(data.columns)} if data.columns else {}
+    with path.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, x=_as_array(data), **names, **data.context)
+
+
+def _folder(data: Dataset, path: Path) -> None:
+    from PIL import Image
+
+    path.mkdir()
+    digits = max(5, len(str(len(data))))
+    factor = 255 / ((data.levels or 256) - 1)
+    for i, picture in enumerate(data.pictures):
+        Image.fromarray(np.rint(picture * factor).astype(np.uint8)).save(
+            path / f"{i:0{digits}d}.png", format="PNG"
+        )
+
+
+def _as_array(data: Dataset) -> Array:
+    """One array of one type: the columns' own where they agree, float64 otherwise."""
+    if data.kind != "table":
+        return np.asarray(data.values)
+    columns = [data.column(name) for name in data.columns]
+    same = len({x.dtype for x in columns}) == 1
+    return np.stack(columns, axis=1) if same else data.numeric()

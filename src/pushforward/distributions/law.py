@@ -1,0 +1,71 @@
+"""What every law promises: torch's ``Distribution`` semantics, and one word on what it can answer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution
+
+from pushforward.errors import NoDensityError
+from pushforward.evidence import Kind
+
+__all__ = ["Law", "LowerBounded"]
+
+
+class Law(Distribution):
+    """A law of patterns, with batch and event shapes as in :mod:`torch.distributions`.
+
+    ``evidence`` says what the law can answer about log p(x): :attr:`Kind.EXACT` (then ``log_prob`` works),
+    :attr:`Kind.LOWER_BOUND` (then ``log_prob_bound`` does) or ``None`` (then neither does, and the error says what to ask
+    instead). Arguments are not validated element by element: a pattern outside the support has log-probability −∞.
+    """
+
+    evidence: ClassVar[Kind | None] = Kind.EXACT
+    arg_constraints: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # parameters are networks, not tensors
+
+    def __init__(self, batch_shape: torch.Size, event_shape: torch.Size) -> None:
+        super().__init__(batch_shape, event_shape, validate_args=False)
+
+    @abstractmethod
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draw patterns of shape ``sample_shape + batch_shape + event_shape``, without gradient."""
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The exact log-density, where the law has one."""
+        raise NoDensityError(
+            f"{type(self).__name__} has no exact log-probability: ask log_likelihood(law, x) for the bound it has, or "
+            "compare its samples with data by pushforward.audit"
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)})"
+
+
+class LowerBounded(Law):
+    r"""A law known by a lower bound on its log-probability, one that tightens with k.
+
+    With importance samples :math:`w_j` such that :math:`\mathbb E\, w_j = p(x)`, Jensen's inequality gives (Burda, Grosse,
+    Salakhutdinov 2016)
+
+    .. math:: \mathbb E \log \tfrac1k \sum_{j=1}^k w_j \le \log p(x), \quad\text{non-decreasing in } k.
+    """
+
+    evidence = Kind.LOWER_BOUND
+
+    @abstractmethod
+    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, "k *batch"]:
+        """``k`` independent draws of log w, with E w = p(x), differentiable in the law's parameters."""
+
+    @abstractmethod
+    def elbo(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        """One unbiased draw of the evidence lower bound (4), with what can be integrated in closed form integrated."""
+
+    def log_prob_bound(self, x: Float[Tensor, "*batch d"], k: int = 1) -> Float[Tensor, "*batch"]:
+        """One draw of the k-sample bound; its expectation is at most log p(x) and grows with ``k``."""
+        if k < 1:
+            raise ValueError(f"a bound needs at least one importance sample, not k = {k}")
+        return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))

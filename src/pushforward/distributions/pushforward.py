@@ -1,0 +1,69 @@
+"""The law of f(z), where z has a law we know and f is invertible."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Distribution
+
+from pushforward.bijections.bijection import Bijection
+from pushforward.distributions.law import Law
+
+__all__ = ["Pushforward"]
+
+
+class Pushforward(Law):
+    r"""The law of x = f(z, c) with z drawn from a base law, by the change of variables (3).
+
+    .. math:: \log p(x \mid c) = \log p_0\bigl(f^{-1}(x, c)\bigr)
+              + \log \left| \det \frac{\partial f^{-1}(x, c)}{\partial x} \right|.
+
+    Arguments:
+        base: The law of codes, with event shape ``(D,)`` and the batch shape of the context.
+        bijection: The map f.
+        context: The context c, if f takes one.
+
+    Example:
+        >>> from torch.distributions import Independent, Normal
+        >>> from pushforward.bijections import Affine
+        >>> base = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
+        >>> affine = Affine(2)
+        >>> affine.prepare(torch.tensor([[1.0, 6.0], [3.0, 2.0]]))  # x = 2 + z and x = 4 + 2z
+        >>> Pushforward(base, affine).log_prob(torch.tensor([2.0, 4.0])).exp()  # 1 / (2π · 1 · 2)
+        tensor(0.0796, grad_fn=<ExpBackward0>)
+    """
+
+    has_rsample = True
+
+    def __init__(
+        self, base: Distribution, bijection: Bijection, context: Float[Tensor, "*batch c"] | None = None
+    ) -> None:
+        super().__init__(base.batch_shape, base.event_shape)
+        self.base = base
+        self.bijection = bijection
+        self.context = context
+
+    def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
+        """Draw patterns with their log-densities at the cost of drawing alone, with gradients to the parameters."""
+        z = self.base.rsample(torch.Size(sample_shape))
+        x, log_det = self.bijection(z, self.context)
+        return x, self.base.log_prob(z) - log_det
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        """Draw patterns with gradients to the parameters."""
+        x: Tensor = self.bijection(self.base.rsample(torch.Size(sample_shape)), self.context)[0]
+        return x
+
+    @torch.no_grad()
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draw patterns."""
+        return self.rsample(sample_shape)
+
+    def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
+        """The log-density by the change of variables."""
+        batch = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+        z, log_det = self.bijection.inverse(value.expand(*batch, -1), self.context)
+        return self.base.log_prob(z) + log_det

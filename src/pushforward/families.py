@@ -1,0 +1,118 @@
+"""The families, and for each kind of data the defaults that do well on it: one table.
+
+To add a family: one file in ``models/``, one entry in :data:`FAMILIES`, one column of :data:`DEFAULTS`.
+To add a kind of data: one row of :data:`DEFAULTS` and its line in :func:`kind_of`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pushforward.errors import InputError
+from pushforward.event import Event
+from pushforward.models.autoregressive import MaskedAutoregressive
+from pushforward.models.flow import Flow
+from pushforward.models.gan import GAN
+from pushforward.models.model import Model
+from pushforward.models.vae import VAE
+from pushforward.training.game import Game, adversarial_game, likelihood_game
+
+__all__ = ["DEFAULTS", "FAMILIES", "Configuration", "Family", "configure", "family", "kind_of"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A model class and the game it is trained by."""
+
+    model: type[Model]
+    game: Callable[..., Game]
+    density: bool = True
+    """Whether its law says anything about log p(x)."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Arguments of the model's constructor and of its game, and the batch size."""
+
+    model: Mapping[str, Any] = field(default_factory=dict)
+    game: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 256
+
+    def replaced(self, options: Mapping[str, Any], of: Family) -> Configuration:
+        """With some values replaced by name, wherever they belong."""
+        model, game, batch = dict(self.model), dict(self.game), self.batch
+        places = {**dict.fromkeys(_arguments(of.game, skip=1), game), **dict.fromkeys(_arguments(of.model, skip=2), model)}
+        for name, value in options.items():
+            if name == "batch":
+                batch = value
+            elif name in places:
+                places[name][name] = value
+            else:
+                known = ", ".join(sorted([*places, "batch"]))
+                raise InputError(f"unknown option {name!r} for this model; it has {known}")
+        if not isinstance(batch, int) or batch < 1:
+            raise InputError(f"the batch size must be a positive whole number, not {batch!r}")
+        return Configuration(model, game, batch)
+
+
+FAMILIES: dict[str, Family] = {
+    "flow": Family(Flow, likelihood_game),
+    "autoregressive": Family(MaskedAutoregressive, likelihood_game),
+    "vae": Family(VAE, likelihood_game),
+    "gan": Family(GAN, adversarial_game, density=False),
+}
+
+_C = Configuration
+# fmt: off
+DEFAULTS: dict[str, dict[str, Configuration]] = {
+    "table": {
+        "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
+        "autoregressive": _C({"hidden": [256, 256], "components": 10},           {"learning_rate": 2e-3}, 512),
+        "vae":            _C({"latent": 8, "hidden": [256, 256], "components": 5}, {"learning_rate": 1e-3}, 256),
+        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 5e-4, "penalty": 0.1}, 256),
+    },
+    "binary": {
+        "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
+        "autoregressive": _C({"hidden": [512, 512]},                             {"learning_rate": 2e-3}, 256),
+        "vae":            _C({"latent": 16, "hidden": [256, 256]},               {"learning_rate": 1e-3}, 256),
+        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 5e-4, "penalty": 0.1}, 256),
+    },
+    "pictures": {
+        "flow":           _C({"transforms": 6, "hidden": [256, 256], "bins": 8}, {"learning_rate": 1e-3}, 256),
+        "autoregressive": _C({"hidden": [512, 512], "components": 5},            {"learning_rate": 1e-3}, 128),
+        "vae":            _C({"latent": 32, "hidden": [256, 256], "components": 3}, {"learning_rate": 1e-3}, 128),
+        "gan":            _C({"latent": 64, "hidden": [512, 512]}, {"learning_rate": 3e-4, "penalty": 1.0}, 128),
+    },
+}
+# fmt: on
+
+
+def kind_of(event: Event) -> str:
+    """The row of the table that an event belongs to."""
+    if event.picture is not None:
+        return "pictures"
+    return "binary" if bool(event.binary.all()) else "table"
+
+
+def family(name: str) -> Family:
+    """A family by name, or an error that lists them."""
+    if name not in FAMILIES:
+        raise InputError(f"unknown model {name!r}; choose one of {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def configure(name: str, event: Event, options: Mapping[str, Any]) -> Configuration:
+    """The defaults of a family for an event, with ``options`` replaced by name.
+
+    Raises:
+        InputError: If the family or an option is unknown.
+    """
+    chosen = family(name)
+    return DEFAULTS[kind_of(event)][name].replaced(options, chosen)
+
+
+def _arguments(function: Callable[..., Any], skip: int) -> list[str]:
+    return list(inspect.signature(function).parameters)[skip:]

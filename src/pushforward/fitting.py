@@ -1,0 +1,301 @@
+"""From data to a trained model: start a run, go on with one, and finish it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pushforward.data import Dataset, Schema, Splits, load, split
+from pushforward.errors import DivergedError, InputError
+from pushforward.families import configure, family
+from pushforward.run import FORMAT, Run
+from pushforward.storage import new_directory, write_json, write_tensors
+from pushforward.training.game import Batch
+from pushforward.training.loop import Hooks, Settings, Status, isolated_randomness, play
+from pushforward.training.metrics import MetricsFile
+from pushforward.training.schedule import Leg, parse_budget
+from pushforward.training.signals import StopSignals
+from pushforward.training.state import Match
+from pushforward.training.stream import Stream, seed_of
+
+__all__ = ["DEFAULT_BUDGET", "device_named", "fit", "resume"]
+
+DEFAULT_BUDGET = "1m"
+PREPARED_WITH = 4096
+"""Patterns that data-dependent initialisation sees."""
+HELD_OUT_AT_MOST = 2000
+"""Validation patterns that weights are chosen by."""
+ON_DEVICE_AT_MOST = 1 << 31
+"""Bytes of encoded patterns kept as one tensor on the device; more are encoded batch by batch."""
+
+Observer = Callable[[Status], None]
+
+
+def fit(
+    source: Any,
+    model: str = "flow",
+    *,
+    out: str | Path | None = None,
+    steps: int | None = None,
+    budget: str | float | None = None,
+    seed: int = 0,
+    context: str | list[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+    device: str = "auto",
+    force: bool = False,
+    tensorboard: bool = False,
+    observe: Observer | None = None,
+    command: str | None = None,
+    **reading: Any,
+) -> Run:
+    """Learn the law of some data.
+
+    Arguments:
+        source: Anything :func:`pushforward.load` takes.
+        model: The family: flow, autoregressive, vae or gan.
+        out: The run's directory, which must not exist; a temporary one by default.
+        steps: How many steps to train; with it the result is reproducible.
+        budget: How long to train, as ``90s``, ``10m``, ``2h``; one minute by default.
+        seed: Of every random choice: split, weights, order, noise.
+        context: Columns that condition the model and are not modelled.
+        options: Values that replace the family's defaults, by name.
+        settings: Patience, checkpoints, precision; the seed above replaces theirs.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        force: Whether to replace what stands at ``out``.
+        tensorboard: Whether to write TensorBoard's files too.
+        observe: Sees every step.
+        command: The command that reproduces the run, for the record.
+        reading: Further arguments of :func:`pushforward.load`.
+
+    Raises:
+        InputError: If anything given cannot be used. Nothing is written then.
+        DivergedError: If training meets a number that is not finite.
+
+    Example:
+        >>> run = fit("digits", "vae", steps=20)
+        >>> run.sample(3).describe()
+        '3 pictures of 8×8'
+    """
+    chosen = family(model)
+    if steps is None and budget is None:
+        budget = DEFAULT_BUDGET
+    leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
+    where = device_named(device)
+    place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
+    if place.exists() and not force:
+        raise InputError(f"{place} exists already; choose another --out, or replace it with --force")
+    dataset = load(source, context=context, **reading)
+    parts = split(dataset, seed=seed)
+    schema = Schema.fit(parts.train)
+    configuration = configure(model, schema.event, options or {})
+    with new_directory(place, force=force) as draft:
+        record = {
+            "format": FORMAT,
+            "status": "running",
+            "family": model,
+            "model": {"event": schema.event.to_json(), "context": schema.context_size, **configuration.model},
+            "game": dict(configuration.game),
+            "batch": configuration.batch,
+            "settings": asdict(replace(settings or Settings(), seed=seed)),
+            "legs": [leg.to_json()],
+            "seed": seed,
+            "schema": schema.to_json(),
+            "data": _describe(dataset, parts, _keep(dataset, draft)),
+            "tensorboard": tensorboard,
+            "command": command or _python_command(source, model, steps, budget, seed),
+            "versions": _versions(),
+            "results": {},
+        }
+        write_json(draft / "run.json", record)
+        _first_checkpoint(Run(draft, where), parts)
+    del chosen
+    return train(Run(place, where), parts, observe)
+
+
+def resume(
+    directory: str | Path,
+    *,
+    steps: int | None = None,
+    budget: str | float | None = None,
+    device: str = "auto",
+    observe: Observer | None = None,
+) -> Run:
+    """Go on with a run: to its end if it was stopped or killed, or further by some steps or time.
+
+    Raises:
+        InputError: If it is finished and neither ``steps`` nor ``budget`` is given, or its data have changed.
+    """
+    run = Run(directory, device_named(device))
+    if steps is not None or budget is not None:
+        _, counters = run.checkpoints.latest()
+        leg = Leg(counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget))
+        parts = run.splits()
+        run.record["legs"].append(leg.to_json())
+    elif run.status in ("finished", "stopped early"):
+        raise InputError(f"{directory} is {run.status}; to take it further, give --steps or --budget")
+    else:
+        parts = run.splits()
+    run.record["status"] = "running"
+    run.save()
+    return train(run, parts, observe)
+
+
+def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
+    """Play the run's last leg from its newest checkpoint, and finish the run if the leg was not interrupted."""
+    match = _match(run)
+    match.restore(*run.checkpoints.latest())
+    leg, settings = Leg(**run.record["legs"][-1]), Settings(**run.record["settings"])
+    if match.counters.step == leg.first_step:
+        match.counters.stale = 0  # a new leg has new patience
+    stream = _stream(run, parts)
+    tensorboard = bool(run.record["tensorboard"])
+    with (
+        StopSignals() as signals,
+        MetricsFile(run.directory / "metrics.jsonl", match.counters.step, tensorboard) as metrics,
+    ):
+        hooks = Hooks(
+            held_out=_held_out(run, match, parts),
+            save=lambda: _save(run, match),
+            record=metrics,
+            observe=observe or (lambda status: None),
+            stop=lambda: signals.received is not None,
+        )
+        try:
+            status = play(match, stream, leg, settings, hooks)
+        except DivergedError as error:
+            good = run.checkpoints.files[-1]
+            raise DivergedError(
+                f"{error}; the last good checkpoint, {good}, is intact; fit again with a smaller learning rate "
+                "(--set learning_rate=…)"
+            ) from None
+    run.record["status"] = status
+    if status != "interrupted":
+        write_tensors(run.directory / "model.safetensors", match.final(), {"step": match.counters.step})
+    run.record["trained"] = match.record()
+    run.save()
+    return Run(run.directory, str(run.device))
+
+
+def device_named(name: str) -> str:
+    """A device torch has, from ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: If there is none of that name.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    with contextlib.suppress(RuntimeError):
+        if torch.device(name).type == "cpu" or (torch.device(name).type == "cuda" and torch.cuda.is_available()):
+            return name
+    raise InputError(f"no device {name!r} on this machine; use --device cpu, or auto to take what there is")
+
+
+def _match(run: Run) -> Match:
+    return Match(run.family.game(run.fresh_model(), **run.record["game"]))
+
+
+def _save(run: Run, match: Match) -> None:
+    run.checkpoints.save(match.tensors(), match.record())
+
+
+def _first_checkpoint(run: Run, parts: Splits) -> None:
+    """What training starts from, so that a run can be resumed from the moment it exists."""
+    run.checkpoints.directory.mkdir()
+    model = run.fresh_model()
+    first = parts.train.take(slice(0, PREPARED_WITH))
+    batch = _batch(run, first)
+    with isolated_randomness(run.device), torch.no_grad():
+        torch.manual_seed(seed_of(run.seed, "prepare"))
+        model.prepare(batch.x, batch.context)
+    _save(run, Match(run.family.game(model, **run.record["game"])))
+
+
+def _batch(run: Run, dataset: Dataset) -> Batch:
+    context = run.schema.encode_context(dataset)
+    return Batch(run.schema.encode(dataset).to(run.device), None if context is None else context.to(run.device))
+
+
+def _stream(run: Run, parts: Splits) -> Stream:
+    size = len(parts.train)
+    if size * run.schema.event.size * 4 <= ON_DEVICE_AT_MOST:
+        whole = _batch(run, parts.train)
+
+        def gather(indices: torch.Tensor) -> Batch:
+            i = indices.to(run.device)
+            return Batch(whole.x[i], None if whole.context is None else whole.context[i])
+
+    else:
+
+        def gather(indices: torch.Tensor) -> Batch:
+            return _batch(run, parts.train.take(np.sort(indices.numpy())))
+
+    return Stream(gather, size, run.record["batch"], run.seed)
+
+
+def _held_out(run: Run, match: Match, parts: Splits) -> Callable[[], float] | None:
+    """The mean log-likelihood of validation patterns in the data's units, by one draw where it is a bound."""
+    from pushforward.distributions.likelihood import log_prob_values
+
+    if not run.family.density:
+        return None
+    part = parts.validation.take(slice(0, HELD_OUT_AT_MOST))
+    batch = _batch(run, part)
+    log_det = run.schema.log_det(part)
+    possible = log_det.isfinite()  # a row that breaks a constant column is as impossible under every weight
+    constant = log_det[possible].mean().item() if bool(possible.any()) else 0.0
+
+    def figure() -> float:
+        torch.manual_seed(seed_of(run.seed, "held out"))
+        with torch.no_grad():
+            values, _ = log_prob_values(match.game.model(batch.context), batch.x)
+        return float(values.double().mean().item()) + constant
+
+    return figure
+
+
+def _keep(dataset: Dataset, directory: Path) -> tuple[dict[str, Any], bool]:
+    """Where the data can be read again, and whether that is inside the run: data from memory are kept there."""
+    if dataset.origin is not None:
+        return dataset.origin, False
+    from pushforward.data import keep
+
+    return keep(dataset, directory), True
+
+
+def _describe(dataset: Dataset, parts: Splits, kept: tuple[dict[str, Any], bool]) -> dict[str, Any]:
+    origin, inside = kept
+    return {
+        "origin": origin,
+        "inside": inside,
+        "fingerprint": dataset.fingerprint(),
+        "name": dataset.name,
+        "description": dataset.describe(),
+        "skipped": dataset.skipped,
+        "train": len(parts.train),
+        "validation": len(parts.validation),
+        "test": len(parts.test),
+        "repeated": parts.repeated,
+        "note": parts.note,
+    }
+
+
+def _python_command(source: Any, model: str, steps: int | None, budget: Any, seed: int) -> str:
+    length = f"steps={steps}" if steps is not None else f"budget={budget!r}"
+    what = repr(str(source)) if isinstance(source, (str, Path)) else "data"
+    return f"pushforward.fit({what}, {model!r}, {length}, seed={seed})"
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("pushforward", "torch", "numpy", "scikit-learn")}
+    return {**packages, "python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}

@@ -1,0 +1,151 @@
+"""The audit's door: any two of data, samples and runs against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pushforward.audit import Audit
+from pushforward.audit import audit as audit_arrays
+from pushforward.data import Dataset, Splits, load
+from pushforward.errors import InputError
+from pushforward.run import Run
+from pushforward.training.stream import seed_of
+
+__all__ = ["audit", "audit_halves", "audit_run", "sides"]
+
+FEWEST = 50
+"""Held-out patterns below which no verdict is given."""
+NUMBERS_AT_MOST = 1_000_000
+"""Numbers drawn from a model for one part of an audit."""
+PATTERNS_AT_MOST = 10_000
+"""Patterns in one part of an audit of a model."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What an audit compares, and what its discriminator may learn from besides."""
+
+    real: Dataset
+    fake: Dataset
+    train_real: Dataset | None = None
+    train_fake: Dataset | None = None
+
+    def audit(self, seed: int = 0, level: float = 0.05) -> Audit:
+        """The audit of the two."""
+        _check_same_form(self.real, self.fake)
+        real, fake = self.real, self.fake
+        return audit_arrays(
+            real.numeric(),
+            fake.numeric(),
+            train_real=None if self.train_real is None else self.train_real.numeric(),
+            train_fake=None if self.train_fake is None else self.train_fake.numeric(),
+            pictures=real.kind == "pictures",
+            columns=real.columns or None,
+            seed=seed,
+            level=level,
+        )
+
+
+def audit(real: Any, fake: Any, *, seed: int = 0, level: float = 0.05, **reading: Any) -> Audit:
+    """How far samples can be told from data.
+
+    Arguments:
+        real: Data: anything :func:`pushforward.load` takes, or a run, which stands for the data it kept for the verdict.
+        fake: Samples in the same form, or a run, which stands for its model's.
+        seed: Of samples drawn, of the division in halves and of the discriminator.
+        level: Of the test, and one minus the intervals' coverage.
+        reading: Further arguments of :func:`pushforward.load`, for both.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> print(audit(rng.normal(size=(300, 2)), rng.normal(size=(300, 2))).classifier)
+        accuracy 0.47... [0.4..., 0.5...] share (estimate, n = 300, p = 0...)
+    """
+    return sides(real, fake, seed=seed, **reading).audit(seed, level)
+
+
+def sides(real: Any, fake: Any, *, seed: int = 0, **reading: Any) -> Sides:
+    """Two sources as data sets in one form."""
+    run_real, run_fake = _as_run(real), _as_run(fake)
+    if run_fake is None:
+        return Sides(_real(run_real, real, reading), _load(fake, reading))
+    if run_real is None:
+        dataset = _load(real, {"context": list(run_fake.schema.context_names) or None, **reading})
+        run_fake.schema.check(dataset)
+        if dataset.fingerprint() == run_fake.record["data"]["fingerprint"]:
+            return _sides_of_run(run_fake, run_fake.splits(), seed)
+        return Sides(dataset, _like(run_fake, dataset, seed))
+    parts = run_real.splits()
+    run_fake.schema.check(parts.test)
+    return Sides(parts.test, _like(run_fake, parts.test, seed), parts.train, _like(run_fake, parts.train, seed + 1))
+
+
+def audit_run(run: Run, parts: Splits, seed: int = 0) -> tuple[Audit | None, Dataset]:
+    """A run's samples against the data it kept for the verdict, and the samples.
+
+    The discriminator learns from the part the model learnt from. That part never enters the verdict, so the test keeps
+    its level whatever the model has memorised.
+    """
+    both = _sides_of_run(run, parts, seed)
+    return (both.audit(seed) if len(both.real) >= FEWEST else None), both.fake
+
+
+def audit_halves(parts: Splits, seed: int = 0) -> Audit | None:
+    """The data against themselves, as a yardstick: the validation part as if it were samples of the test part's law."""
+    n = min(len(parts.validation), len(parts.test))
+    if n < FEWEST:
+        return None
+    order = np.random.default_rng(seed_of(seed, "halves")).permutation(len(parts.train))[: 2 * PATTERNS_AT_MOST]
+    one, other = np.array_split(order, 2)
+    halves = Sides(parts.test, parts.validation, parts.train.take(np.sort(one)), parts.train.take(np.sort(other)))
+    return halves.audit(seed)
+
+
+def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
+    width = run.schema.event.size
+    most = min(PATTERNS_AT_MOST, max(1000, NUMBERS_AT_MOST // width))
+    real, train = parts.test.take(slice(0, most)), parts.train.take(slice(0, most))
+    return Sides(real, _like(run, real, seed), train, _like(run, train, seed + 1))
+
+
+def _like(run: Run, dataset: Dataset, seed: int) -> Dataset:
+    """As many samples as there are patterns, under the contexts of these."""
+    names = run.schema.context_names
+    given = {name: dataset.context[name] for name in names} if names else None
+    return run.sample(len(dataset), seed, given)
+
+
+def _as_run(source: Any) -> Run | None:
+    if isinstance(source, Run):
+        return source
+    if isinstance(source, (str, Path)) and (Path(source) / "run.json").is_file():
+        return Run(source)
+    return None
+
+
+def _real(run: Run | None, source: Any, reading: dict[str, Any]) -> Dataset:
+    return _load(source, reading) if run is None else run.splits().test
+
+
+def _load(source: Any, reading: dict[str, Any]) -> Dataset:
+    return source if isinstance(source, Dataset) else load(source, **reading)
+
+
+def _check_same_form(real: Dataset, fake: Dataset) -> None:
+    pictures = [d.kind == "pictures" for d in (real, fake)]
+    if pictures[0] != pictures[1]:
+        raise InputError(f"cannot compare {real.name} ({real.describe()}) with {fake.name} ({fake.describe()})")
+    if set(real.columns) != set(fake.columns) and len(real.columns) == len(fake.columns) and "array" in (
+        real.kind,
+        fake.kind,
+    ):
+        return  # an array's columns have no names of their own
+    missing = [c for c in real.columns if c not in fake.columns]
+    extra = [c for c in fake.columns if c not in real.columns]
+    if missing or extra:
+        parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
+        raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")

@@ -1,0 +1,64 @@
+"""The one contract of all families: a module whose forward returns a distribution."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pushforward.distributions.law import Law
+from pushforward.event import Event
+
+__all__ = ["Model"]
+
+
+class Model(nn.Module, ABC):
+    """A model is a module whose ``forward`` returns a distribution: ``model(context)``.
+
+    The constructor's arguments are its configuration: plain values that go to JSON and rebuild it. A family passes them
+    on to this constructor, which keeps them.
+
+    Arguments:
+        event: What one pattern is.
+        context: The width C of the context, 0 if there is none.
+        config: The remaining arguments of the family's constructor, by name.
+    """
+
+    def __init__(self, event: Event, context: int = 0, **config: Any) -> None:
+        super().__init__()
+        if context < 0:
+            raise ValueError(f"the context's width cannot be negative, as {context} is")
+        self.event = event
+        self.context = context
+        self.config = config
+
+    @abstractmethod
+    def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Law:
+        """The law of patterns, given a context of shape ``(*batch, C)`` where the model has one."""
+
+    def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+        """Initialise what depends on data from a first batch; most families have nothing to do here."""
+
+    def checked(self, context: Float[Tensor, "*batch c"] | None) -> Float[Tensor, "*batch c"] | None:
+        """The context as given, or a ``ValueError`` that names what was expected and what was received."""
+        received = "none" if context is None else f"one of shape {tuple(context.shape)}"
+        if self.context == 0 and context is not None:
+            raise ValueError(f"this model takes no context, but received {received}")
+        if self.context and (context is None or context.shape[-1] != self.context):
+            raise ValueError(f"this model needs a context of shape (…, {self.context}), but received {received}")
+        return context
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration, as plain values that rebuild the model."""
+        return {"event": self.event.to_json(), "context": self.context, **self.config}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Model:
+        """Build a model from its configuration, with fresh weights."""
+        return cls(**{**value, "event": Event.from_json(value["event"])})
+
+    def extra_repr(self) -> str:
+        """The configuration, for ``repr``."""
+        return ", ".join(f"{k}={v!r}" for k, v in {"d": self.event.size, "context": self.context, **self.config}.items())

@@ -1,0 +1,80 @@
+"""The variational family: a code behind each pattern, and a bound on its likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import Independent, Normal
+
+from pushforward.distributions.factorised import Factorised, Marginals
+from pushforward.distributions.latent import Latent
+from pushforward.event import Event
+from pushforward.models.model import Model
+from pushforward.networks.mlp import MLP
+
+__all__ = ["VAE"]
+
+
+class VAE(Model):
+    r"""A variational autoencoder with a diagonal Gaussian inference model.
+
+    .. math:: z \sim \mathcal N(0, I), \quad x \sim p_\theta(x \mid z, c), \quad
+              q_\psi(z \mid x, c) = \mathcal N(\mu_\psi, \operatorname{diag} \sigma_\psi^2).
+
+    Given its code, the components of a pattern are independent, each of the type the event prescribes.
+
+    Source: Kingma and Welling (2014), "Auto-Encoding Variational Bayes".
+
+    Arguments:
+        event: What one pattern is.
+        context: The width of the context.
+        latent: The dimension of the code.
+        hidden: Hidden layers of the encoder and, reversed, of the decoder.
+        components: Logistics in the mixture that is each non-binary component's law given the code.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> law = VAE(Event.continuous(3), latent=2)()
+        >>> x = law.sample((5,))
+        >>> law.elbo(x).shape, law.log_prob_bound(x, k=10).shape
+        (torch.Size([5]), torch.Size([5]))
+    """
+
+    def __init__(
+        self,
+        event: Event,
+        context: int = 0,
+        latent: int = 16,
+        hidden: Sequence[int] = (256, 256),
+        components: int = 3,
+    ) -> None:
+        super().__init__(event, context, latent=latent, hidden=list(hidden), components=components)
+        if latent < 1:
+            raise ValueError(f"a code needs at least one dimension, not {latent}")
+        self.marginals = Marginals(event, components)
+        self.encoder = MLP(event.size + context, 2 * latent, hidden)
+        self.decoder = MLP(latent + context, self.marginals.parameters, tuple(reversed(hidden)))
+        # At the start every component has its own sensible law, and the code is not yet heard.
+        self.register_parameter("offset", torch.nn.Parameter(self.marginals.initial()))
+
+    def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Latent:
+        """The law, with the batch shape of the context."""
+        context = self.checked(context)
+        batch = () if context is None else context.shape[:-1]
+        origin = self.offset.new_zeros(*batch, self.config["latent"])
+
+        def beside(t: Tensor) -> Tensor:
+            return t if context is None else torch.cat([t, context.expand(*t.shape[:-1], -1)], -1)
+
+        def decoder(z: Tensor) -> Factorised:
+            return Factorised(self.marginals, self.decoder(beside(z)).to(z.dtype) + self.offset)
+
+        def inference(x: Tensor) -> Independent:
+            mean, log_scale = self.encoder(beside(x)).to(x.dtype).chunk(2, -1)
+            return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1)
+
+        prior = Independent(Normal(origin, torch.ones_like(origin), validate_args=False), 1)
+        return Latent(prior, decoder, inference)

@@ -1,0 +1,72 @@
+"""The page: one HTML file that needs nothing but itself."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pushforward.report.records import ReportData
+from pushforward.report.rooms import ROOMS
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["render", "write"]
+
+
+def render(data: ReportData) -> str:
+    """The report as HTML: every room that has something to show, from the verdict down to the provenance."""
+    rooms = [(room.name, view) for room in ROOMS if (view := room.view(data)) is not None]
+    return _environment().get_template("page.html.j2").render(data=data, rooms=rooms, json=_json(data.json))
+
+
+def write(data: ReportData, path: str | Path) -> Path:
+    """Write the report whole or not at all: under a temporary name, flushed to disk, then renamed."""
+    target = Path(path)
+    text = render(data).encode()
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's file is its owner's alone
+        Path(temporary).replace(target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("pushforward.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _json(value: dict[str, Any]) -> str:
+    """JSON that cannot close the script element it stands in; what is not finite becomes ``null``."""
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,58 @@
+"""Pictures as PNG inside the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+__all__ = ["Grey", "mosaic", "png"]
+
+
+@dataclass(frozen=True)
+class Grey:
+    """The range of values that runs from black to white; one for data and samples alike."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, pictures: np.ndarray) -> Grey:
+        """The data's own range."""
+        low, high = float(pictures.min()), float(pictures.max())
+        return cls(low, high if high > low else low + 1.0)
+
+    def bytes(self, pictures: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
+        """Pictures as bytes of one or three channels, values outside the range held at its ends."""
+        x = pictures if pictures.ndim == 4 else pictures[..., None]
+        x = x if x.shape[-1] in (1, 3) else x[..., :1]
+        scaled = (x.astype(np.float64) - self.low) / (self.high - self.low)
+        return np.asarray((255 * scaled.clip(0, 1)).round().astype(np.uint8))
+
+
+def mosaic(pictures: UInt8[np.ndarray, "n h w c"], across: int) -> str:
+    """Pictures in rows with clear gaps between them, as one PNG for an ``src`` attribute."""
+    n, h, w, c = pictures.shape
+    gap = max(1, h // 16)
+    down = math.ceil(n / across)
+    sheet = np.zeros((down * (h + gap) - gap, across * (w + gap) - gap, c + 1), np.uint8)
+    for i, picture in enumerate(pictures):
+        top, left = (i // across) * (h + gap), (i % across) * (w + gap)
+        sheet[top : top + h, left : left + w, :c] = picture
+        sheet[top : top + h, left : left + w, c] = 255  # opaque here, clear in the gaps
+    return png(sheet)
+
+
+def png(picture: UInt8[np.ndarray, "h w c"]) -> str:
+    """One picture as a ``data:`` address."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture).save(
+        buffer, "PNG", optimize=True
+    )
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,90 @@
+"""What a report is told: plain records, from whatever trained or drew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pushforward.audit.verdict import Audit
+from pushforward.evidence import LogLikelihood
+
+__all__ = ["FamilyRecord", "ReportData"]
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyRecord:
+    """One generator: what it drew, how likely data are under it, how it learned.
+
+    Arguments:
+        name: The family's name, or that of the file its samples came from.
+        samples: The array that was audited as ``fake``, ``(N, D)`` or pictures ``(N, H, W[, C])``, in order
+            of drawing.
+        likelihood: Of held-out data, where it was asked and can be answered.
+        density: Whether it has one at all; ``False`` is said in so many words.
+        audit: How far its samples were told from the data.
+        metrics: Rows ``{"step", "time", "losses": {player: value}, "held_out", "event"}``; the last two may
+            be absent.
+        configuration: Plain values that rebuild it.
+        seconds: How long it trained.
+        parameters: How many numbers it learnt.
+        note: A sentence more.
+    """
+
+    name: str
+    samples: np.ndarray = field(repr=False)
+    likelihood: LogLikelihood | None = None
+    density: bool = True
+    audit: Audit | None = None
+    metrics: list[dict[str, Any]] = field(default_factory=list, repr=False)
+    configuration: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+    parameters: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """All that one page shows.
+
+    Arguments:
+        title: What the data are called.
+        data_description: One phrase, ``1,797 pictures of 8×8``.
+        sizes: ``train``, ``validation``, ``test``: how many patterns of each; those that do not apply are
+        absent.
+        seed: Of everything that was drawn.
+        real: Held-out patterns, ``(N, D)`` or pictures.
+        columns: Names of the D columns; empty for pictures.
+        families: At least one.
+        baseline: The audit of two halves of the data themselves.
+        provenance: In this order: ``command``, versions, fingerprint, hardware, time. Beside these ``page``
+            (its path) and ``resume`` (a command) close the terminal's table.
+        json: Everything, for the button that saves it.
+        notes: What else a reader should know.
+    """
+
+    title: str
+    data_description: str
+    sizes: dict[str, int]
+    seed: int
+    real: np.ndarray = field(repr=False)
+    families: list[FamilyRecord]
+    columns: tuple[str, ...] = ()
+    baseline: Audit | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    json: dict[str, Any] = field(default_factory=dict, repr=False)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def pictures(self) -> bool:
+        """Whether the patterns are pictures."""
+        return self.real.ndim > 2
+
+    @property
+    def sizes_text(self) -> str:
+        """The sizes as a phrase: ``1,437 to learn from, 180 to choose by, 180 kept for the verdict``."""
+        phrases = {"train": "to learn from", "validation": "to choose by", "test": "kept for the verdict"}
+        return ", ".join(
+            f"{self.sizes[key]:,} {text}" for key, text in phrases.items() if self.sizes.get(key)
+        )

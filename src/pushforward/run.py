@@ -1,0 +1,246 @@
+"""A run: one directory that holds a model, what it learnt from, how, and how well.
+
+``run.json`` (sealed) · ``model.safetensors`` (the weights to use) · ``checkpoints/`` · ``metrics.jsonl`` · ``samples/`` ·
+``report.html``, and ``data.*`` where the data came from memory.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pushforward.data import Dataset, Schema, Splits, load, split
+from pushforward.distributions.likelihood import log_prob_values
+from pushforward.errors import NoDensityError, RunError
+from pushforward.evidence import Kind, LogLikelihood
+from pushforward.families import FAMILIES, Family
+from pushforward.models.model import Model
+from pushforward.storage import read_json, read_tensors, write_json
+from pushforward.training.checkpoint import Checkpoints
+from pushforward.training.loop import isolated_randomness
+from pushforward.training.stream import seed_of
+
+__all__ = ["FORMAT", "MIGRATIONS", "Run", "open_run"]
+
+FORMAT = 1
+"""The version of the directory's format."""
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From each older format to the next: what :attr:`Run.record` must become."""
+
+SAMPLES_AT_ONCE = 1 << 22
+"""Numbers that one pass of a network may be fed."""
+
+
+class Run:
+    """A trained model, or one that can be trained further, with all that belongs to it.
+
+    Arguments:
+        directory: Where it lies.
+        device: Where the model computes.
+
+    Raises:
+        RunError: If there is no run there, it is damaged, or its format is newer than this version knows.
+    """
+
+    def __init__(self, directory: str | Path, device: str = "cpu") -> None:
+        self.directory = Path(directory)
+        self.device = torch.device(device)
+        if not (self.directory / "run.json").is_file():
+            raise RunError(f"{self.directory} is not a run: it holds no run.json; fit a model with `pushforward fit`")
+        self.record = _migrated(read_json(self.directory / "run.json"), self.directory)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.directory)!r}, {self.name} of {self.record['data']['description']}, {self.status})"
+
+    @property
+    def name(self) -> str:
+        """The family's name."""
+        return str(self.record["family"])
+
+    @property
+    def family(self) -> Family:
+        """The family."""
+        return FAMILIES[self.name]
+
+    @property
+    def status(self) -> str:
+        """``running``, ``interrupted``, ``stopped early`` or ``finished``."""
+        return str(self.record["status"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random choice."""
+        return int(self.record["seed"])
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Its checkpoints."""
+        return Checkpoints(self.directory / "checkpoints")
+
+    @cached_property
+    def schema(self) -> Schema:
+        """How patterns become tensors and back."""
+        return Schema.from_json(self.record["schema"])
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What was measured when training ended; empty before."""
+        return dict(self.record["results"])
+
+    @property
+    def log_likelihood_of_test(self) -> LogLikelihood | None:
+        """The likelihood of the data kept for the verdict, as measured when training ended."""
+        value = self.results.get("log_likelihood")
+        return None if value is None else LogLikelihood.from_json(value)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model with its best weights: those of the end, or of the last checkpoint while there is no end."""
+        model = self.fresh_model()
+        final = self.directory / "model.safetensors"
+        if final.is_file():
+            model.load_state_dict(read_tensors(final)[0])
+        else:
+            tensors, _ = self.checkpoints.latest()
+            weights = {n.removeprefix("model/"): t for n, t in tensors.items() if n.startswith("model/")}
+            for part in ("average/", "best/"):
+                weights |= {n.removeprefix(part): t for n, t in tensors.items() if n.startswith(part)}
+            model.load_state_dict(weights)
+        return model.eval()
+
+    def fresh_model(self) -> Model:
+        """The model with the weights it starts from."""
+        with isolated_randomness(self.device):
+            torch.manual_seed(seed_of(self.seed, "weights"))
+            return self.family.model.from_json(self.record["model"]).to(self.device)
+
+    def data(self) -> Dataset:
+        """The data it learns from, read again.
+
+        Raises:
+            InputError: If they are gone.
+            RunError: If they are not what they were.
+        """
+        origin = dict(self.record["data"]["origin"])
+        if self.record["data"]["inside"]:
+            origin["source"] = str(self.directory / origin["source"])
+        dataset = load(**origin)
+        if dataset.fingerprint() != self.record["data"]["fingerprint"]:
+            raise RunError(
+                f"the data at {origin['source']} are no longer those this run learnt from (their fingerprint differs); "
+                "restore them, or fit again"
+            )
+        return dataset
+
+    def splits(self) -> Splits:
+        """The data, as they were divided."""
+        return split(self.data(), seed=self.seed)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The rows of ``metrics.jsonl``; a last row cut off by a kill is left out."""
+        path = self.directory / "metrics.jsonl"
+        rows = []
+        for line in path.read_text().splitlines() if path.is_file() else []:
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                break
+        return rows
+
+    def save(self) -> None:
+        """Write ``run.json``."""
+        write_json(self.directory / "run.json", self.record)
+
+    def sample(self, n: int, seed: int = 0, given: Mapping[str, Any] | None = None) -> Dataset:
+        """Draw ``n`` patterns of the kind the data came in.
+
+        Arguments:
+            n: How many.
+            seed: The same seed gives the same patterns.
+            given: Values of the context by name, where the model has one: one value for all, or ``n`` values.
+        """
+        context = self.schema.context_from(given, n)
+        chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
+        with isolated_randomness(self.device), torch.no_grad():
+            torch.manual_seed(seed_of(seed, "sample"))
+            parts = []
+            for start in range(0, n, chunk):
+                size = min(chunk, n - start)
+                if context is None:
+                    parts.append(self.model().sample((size,)).cpu())
+                else:
+                    parts.append(self.model(context[start : start + size].to(self.device)).sample().cpu())
+        return self.schema.decode(torch.cat(parts))
+
+    def score_samples(self, data: Any, k: int = 100, seed: int = 0) -> tuple[np.ndarray[Any, Any], Kind]:
+        """The log-likelihood of each pattern in nats, in the data's own units, and its kind.
+
+        Arguments:
+            data: Anything :func:`load` takes.
+            k: Importance samples, where the model is known by a bound.
+            seed: Of the bound's random choices.
+
+        Raises:
+            NoDensityError: If the model has no density.
+            InputError: If the data have other columns than the model learnt.
+        """
+        if not self.family.density:
+            raise NoDensityError(
+                f"a {self.name} has no density, so it cannot say how likely data are; ask how far its samples can be "
+                f"told from data: `pushforward audit DATA {self.directory}`, or pushforward.audit"
+            )
+        dataset = data if isinstance(data, Dataset) else load(data, context=list(self.schema.context_names) or None)
+        self.schema.check(dataset)
+        x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
+        values, kind = self.encoded_log_prob(x, context, k, seed)
+        return (values + self.schema.log_det(dataset)).numpy(), kind
+
+    def encoded_log_prob(self, x: Tensor, context: Tensor | None, k: int, seed: int) -> tuple[Tensor, Kind]:
+        """The log-likelihood of encoded patterns, in encoded units, chunk by chunk."""
+        chunk = max(1, SAMPLES_AT_ONCE // (k * self.schema.event.size * 8))
+        values, kind = [], Kind.EXACT
+        with isolated_randomness(self.device), torch.no_grad():
+            torch.manual_seed(seed_of(seed, "score"))
+            for start in range(0, len(x), chunk):
+                part = slice(start, start + chunk)
+                c = None if context is None else context[part].to(self.device)
+                value, kind = log_prob_values(self.model(c), x[part].to(self.device), k)
+                values.append(value.cpu().double())
+        return torch.cat(values), kind
+
+    def log_likelihood(self, data: Any = None, k: int = 100, seed: int = 0) -> LogLikelihood:
+        """The mean log-likelihood of data under the model, as a number that knows what it is.
+
+        Arguments:
+            data: Anything :func:`load` takes; by default the part kept for the verdict.
+            k: Importance samples, where the model is known by a bound.
+            seed: Of the bound's random choices.
+        """
+        values, kind = self.score_samples(self.splits().test if data is None else data, k, seed)
+        event = self.schema.event
+        dims = event.size if event.is_discrete else None
+        return LogLikelihood.of(values.tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
+
+
+def open_run(directory: str | Path, device: str = "cpu") -> Run:
+    """Open a run: ``pushforward.open("runs/flow")``."""
+    return Run(directory, device)
+
+
+def _migrated(record: dict[str, Any], directory: Path) -> dict[str, Any]:
+    version = record.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        raise RunError(
+            f"{directory} has run format {version}, newer than the {FORMAT} this version reads; upgrade pushforward"
+        )
+    for older in range(version, FORMAT):
+        record = MIGRATIONS[older](record)
+    return record

@@ -1,0 +1,172 @@
+"""Files that are written whole or not at all, and that know when they have been altered.
+
+A file is written under a temporary name beside its place, flushed to the disk and renamed: whoever looks finds the old
+one or the new one. Tensors go to safetensors, everything else to JSON; both carry a SHA-256 digest of what they mean, so
+that a flipped bit is an error with the file's name and not a subtly different model. Nothing is pickled or executed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pushforward.errors import InputError, RunError
+
+__all__ = ["new_directory", "read_json", "read_tensors", "write_bytes", "write_json", "write_tensors"]
+
+DIGEST = "sha256"
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path``, whole or not at all.
+
+    Raises:
+        InputError: If the place cannot be written or the disk is full; what stood there stays.
+    """
+    temporary = _temporary(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place or free some room") from None
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def new_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
+    """A directory to fill, which appears at ``path`` only if the block ends well.
+
+    Raises:
+        InputError: If ``path`` exists (unless ``force``) or cannot be written.
+    """
+    if path.exists() and not force:
+        raise InputError(f"{path} exists already; choose another place, or replace it with --force")
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
+    try:
+        yield temporary
+        old = _temporary(path)
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+        _sync(path.parent)
+        _remove(old)
+    finally:
+        _remove(temporary)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a sealed JSON object."""
+    sealed = {**value, DIGEST: _digest_json(value)}
+    write_bytes(path, (json.dumps(sealed, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a sealed JSON object.
+
+    Raises:
+        RunError: If it is missing, truncated or altered.
+    """
+    try:
+        value = json.loads(_read(path))
+        digest = value.pop(DIGEST)
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise RunError(f"{path} is truncated or altered: it is not the JSON that was written; {_remedy(path)}") from None
+    if digest != _digest_json(value):
+        raise RunError(f"{path} was altered after it was written: its checksum does not match; {_remedy(path)}")
+    return dict(value)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    """Write named tensors with a record of plain values, sealed, in one safetensors file."""
+    from safetensors.torch import save
+
+    plain = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    text = json.dumps(record, sort_keys=True)
+    metadata = {"record": text, DIGEST: _digest_tensors(plain, text)}
+    write_bytes(path, save(plain, metadata))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read what :func:`write_tensors` wrote.
+
+    Raises:
+        RunError: If it is missing, truncated or altered.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    content = _read(path)
+    try:
+        tensors = load(content)
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        text, digest = metadata["record"], metadata[DIGEST]
+        altered = digest != _digest_tensors(tensors, text)
+    except (SafetensorError, ValueError, KeyError, TypeError):
+        altered = True
+    if altered:
+        raise RunError(f"{path} is truncated or altered: its checksum does not match; {_remedy(path)}")
+    return tensors, json.loads(text)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"cannot read {path}: {error.strerror or error}; {_remedy(path)}") from None
+
+
+def _remedy(path: Path) -> str:
+    return "restore it from a copy, or fit again" if path.name.endswith(".json") else "an earlier checkpoint may serve"
+
+
+def _digest_json(value: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_tensors(tensors: Mapping[str, Tensor], record: str) -> str:
+    import torch
+
+    digest = hashlib.sha256(record.encode())
+    for name in sorted(tensors):
+        t = tensors[name]
+        digest.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        if t.numel():
+            digest.update(memoryview(t.reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+def _sync(directory: Path) -> None:
+    with contextlib.suppress(OSError):  # not every file system lets a directory be flushed
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)

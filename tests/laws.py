@@ -1,0 +1,399 @@
+"""The laws every model obeys. Each is a function of a :class:`Case` that raises ``AssertionError`` where it is broken.
+
+No law knows a family: a new model passes through all of them by being registered in ``pushforward.families``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pushforward.distributions.autoregressive import Autoregressive
+from pushforward.distributions.dequantised import Dequantised
+from pushforward.distributions.law import Law, LowerBounded
+from pushforward.distributions.likelihood import log_prob_values
+from pushforward.distributions.pushforward import Pushforward
+from pushforward.errors import NoDensityError
+from pushforward.event import Block, Event
+from pushforward.families import DEFAULTS, FAMILIES, Family, configure
+from pushforward.models.model import Model
+from pushforward.training.game import Batch
+
+EVENTS = {
+    "continuous": Event.continuous(2),
+    "mixed": Event((Block("continuous"), Block.binary())),
+    "grid": Event((Block("grid", 2, 0.5, -1.0, 1.0),)),
+    "binary": Event((Block.binary(3),)),
+    "picture": Event((Block("grid", 4, 1.0, -1.0, 1.0),), picture=(1, 2, 2)),
+}
+SMALL = {"hidden": [12, 12], "latent": 2, "components": 2, "transforms": 2, "bins": 4}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family on an event, with or without context, in one floating type."""
+
+    family: str
+    event: str
+    context: int = 0
+    dtype: torch.dtype = torch.float64
+
+    def __str__(self) -> str:
+        return f"{self.family}-{self.event}-{'c' if self.context else 'u'}-{str(self.dtype)[-2:]}"
+
+    @property
+    def of(self) -> Family:
+        return FAMILIES[self.family]
+
+    def model(self, seed: int = 0) -> Model:
+        """A small model whose weights are far from where training starts."""
+        event = EVENTS[self.event]
+        defaults = configure(self.family, event, {}).model
+        config = {**defaults, **{k: v for k, v in SMALL.items() if k in defaults}}
+        with seeded(seed):
+            model = self.of.model(event, self.context, **config).to(self.dtype)
+            model.prepare(self.patterns(64), self.contexts(64))
+            noise = 0.15 if self.of.density else 0.4  # bounds need an inference model that is not absurd
+            with torch.no_grad():
+                for p in model.parameters():
+                    p.add_(noise * torch.randn_like(p))
+        return model
+
+    def patterns(self, n: int) -> Tensor:
+        """Patterns of the event."""
+        return EVENTS[self.event].snap(torch.randn(n, EVENTS[self.event].size, dtype=self.dtype))
+
+    def contexts(self, n: int) -> Tensor | None:
+        return torch.randn(n, self.context, dtype=self.dtype) if self.context else None
+
+    def law(self, model: Model) -> Law:
+        """The model's law, at one context where it takes any."""
+        return model(torch.full((self.context,), 0.7, dtype=self.dtype) if self.context else None)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def cases(**only: object) -> list[Case]:
+    every = [
+        Case(family, event, context, dtype)
+        for family in FAMILIES
+        for event in EVENTS
+        for context in (0, 2)
+        for dtype in (torch.float64, torch.float32)
+    ]
+    return [c for c in every if all(getattr(c, k) == v for k, v in only.items())]
+
+
+def log_p(law: Law, x: Tensor, k: int = 1) -> Tensor:
+    with torch.no_grad():
+        return log_prob_values(law, x, k)[0]
+
+
+def support(event: Event, dtype: torch.dtype, fineness: int) -> tuple[Tensor, Tensor]:
+    """Points of the pattern space and the weight of each in a sum that stands for the integral over it."""
+    axes, weights = [], []
+    for block in event.blocks:
+        for _ in range(block.size):
+            if block.kind == "continuous":
+                t = torch.linspace(-1, 1, fineness, dtype=dtype)
+                axes.append(torch.sinh(5 * t) / 5)  # dense at 0, reaching ±15
+                weights.append(torch.cosh(5 * t) * (t[1] - t[0]))
+            else:
+                levels = round((block.high - block.low) / block.width) + 1
+                axes.append(block.low + block.width * torch.arange(levels, dtype=dtype))
+                weights.append(torch.ones(levels, dtype=dtype))
+    points = torch.cartesian_prod(*axes).reshape(-1, event.size)
+    weight = torch.cartesian_prod(*weights).reshape(-1, event.size).prod(-1)
+    return points, weight
+
+
+def probabilities(law: Law, event: Event) -> tuple[Tensor, Tensor]:
+    """Points of the pattern space and the probability the law gives to what each stands for."""
+    bounded = isinstance(law, LowerBounded)
+    points, weight = support(event, torch.float64, 71 if bounded else 241)
+    if not bounded:
+        return points, log_p(law, points).exp() * weight
+    k = min(20_000, 2_000_000 // len(points))
+    with seeded(2), torch.no_grad():
+        p = torch.cat([law.log_weights(part, k).exp().mean(0) for part in points.split(1_000_000 // k)])
+    return points, p * weight
+
+
+# --------------------------------------------------------------------------------------------------------------- laws
+
+
+def shapes_and_batching(case: Case) -> None:
+    """Batch and event shapes are torch's, and a pattern's figure does not depend on its neighbours."""
+    model, x, c = case.model(), case.patterns(6), case.contexts(6)
+    law = model(c)
+    batch = (6,) if case.context else ()
+    assert law.batch_shape == batch and law.event_shape == (EVENTS[case.event].size,)
+    drawn = law.sample((4,))
+    assert drawn.shape == (4, *batch, *law.event_shape) and drawn.dtype == case.dtype
+    assert not drawn.requires_grad
+    if not case.of.density:
+        return
+    with seeded(1):
+        k = 4000 if isinstance(law, LowerBounded) else 1
+        together = log_p(law, x, k)
+        alone = torch.stack([log_p(model(None if c is None else c[i]), x[i], k) for i in range(6)])
+    assert together.shape == (6,)
+    tolerance = 0.2 if isinstance(law, LowerBounded) else (1e-9 if case.dtype == torch.float64 else 1e-4)
+    assert torch.allclose(together, alone, atol=tolerance, rtol=tolerance)
+
+
+def samples_can_occur(case: Case) -> None:
+    """What is drawn are values that the event can take."""
+    with seeded(0):
+        x = case.law(case.model()).sample((200,))
+    assert torch.equal(EVENTS[case.event].snap(x), x)
+
+
+def total_probability_is_one(case: Case) -> None:
+    """The density integrates, and the probability sums, to one; the weights of a bound do in expectation."""
+    if not case.of.density or case.dtype == torch.float32:
+        return
+    law = case.law(case.model())
+    _, p = probabilities(law, EVENTS[case.event])
+    total = p.sum().item()
+    if isinstance(law, Dequantised):
+        assert total < 1.02, total  # what lies beyond the edges is rounded to them, and not counted
+    else:
+        assert abs(total - 1) < (0.02 if isinstance(law, LowerBounded) else 2e-3), total
+
+
+def samples_agree_with_density(case: Case) -> None:
+    """Relative frequencies of samples are the probabilities the density gives, cell by cell."""
+    if not case.of.density or case.dtype == torch.float32:
+        return
+    law, event, n = case.law(case.model()), EVENTS[case.event], 20_000
+    points, p = probabilities(law, event)
+    with seeded(3):
+        x = law.sample((n,))
+    cuts = torch.tensor([-0.4, 0.4], dtype=case.dtype)
+    digit = 3 ** torch.arange(event.size)
+    cell, drawn = ((torch.bucketize(t, cuts) * digit).sum(-1) for t in (points, x))
+    expected = torch.zeros(3**event.size, dtype=torch.float64).index_add_(0, cell, p.double()) * n
+    observed = torch.bincount(drawn, minlength=3**event.size)
+    slack = 5 * expected.sqrt() + 0.02 * expected + 5
+    assert (observed >= expected - slack).all(), (observed, expected)
+    if isinstance(law, Dequantised):  # what lies beyond the edges is rounded to them, and not counted
+        edge = ((points == event.low) | (points == event.high)).any(-1)
+        inside = torch.zeros(3**event.size, dtype=torch.bool)
+        inside[cell[~edge]] = True
+        inside[cell[edge]] = False
+        observed, expected, slack = observed[inside], expected[inside], slack[inside]
+    assert (observed <= expected + slack).all(), (observed, expected)
+
+
+def bound_tightens_from_below(case: Case) -> None:
+    """The bound lies below what it bounds and rises with k, and the ELBO is its one-sample case in expectation."""
+    law = case.law(case.model())
+    if not isinstance(law, LowerBounded) or case.dtype == torch.float32:
+        return
+    with seeded(4), torch.no_grad():
+        x = law.sample((40,))
+        truth = torch.logsumexp(torch.stack([law.log_prob_bound(x, 4000) for _ in range(5)]), 0) - torch.log(
+            torch.tensor(5.0)
+        )
+        one, ten, hundred = (
+            law.log_prob_bound(x.expand(repeats, *x.shape), k).mean()
+            for k, repeats in ((1, 1500), (10, 300), (100, 60))
+        )
+        elbo = law.elbo(x.expand(1500, *x.shape))
+    spread = (elbo.mean(1).std() / 1500**0.5).item() * 6 + 1e-3
+    assert one <= ten + 0.02 and ten <= hundred + 0.02 and hundred <= truth.mean() + 0.05, (one, ten, hundred, truth)
+    assert truth.mean() - one > -0.02
+    assert abs(elbo.mean() - one).item() < 2 * spread, (elbo.mean(), one, spread)
+
+
+def context_changes_the_law(case: Case) -> None:
+    """Another context gives another law."""
+    if not case.context:
+        return
+    model = case.model()
+    near, far = (model(torch.full((case.context,), v, dtype=case.dtype)) for v in (-2.0, 2.0))
+    with seeded(5):
+        a = near.sample((2000,))
+    with seeded(5):
+        b = far.sample((2000,))
+    assert (a != b).any()
+    if case.of.density:
+        x = case.patterns(16)
+        with seeded(5):
+            p = log_p(near, x, 50)
+        with seeded(5):
+            q = log_p(far, x, 50)
+        assert (p - q).abs().max() > 1e-2
+
+
+def context_is_checked(case: Case) -> None:
+    """A missing, unwanted or misshapen context is an error that says what was expected."""
+    model = case.model()
+    wrong = torch.zeros(3, case.context + 1, dtype=case.dtype)
+    _refuses(ValueError, lambda: model(wrong), "context")
+    if case.context:
+        _refuses(ValueError, lambda: model(), "context")
+
+
+def gradient_reaches_every_parameter(case: Case) -> None:
+    """Each player's loss moves each of its parameters, and every parameter has a player."""
+    model = case.model()
+    game = case.of.game(model)
+    played = {id(p) for player in game.players for p in player.parameters}
+    assert played == {id(p) for p in model.parameters() if p.requires_grad}
+    with seeded(6):
+        batch = Batch(case.patterns(64), case.contexts(64))
+        for player in game.players:
+            gradients = torch.autograd.grad(player.loss(batch), player.parameters, allow_unused=True)
+            names = {id(p): name for name, p in model.named_parameters()}
+            for p, gradient in zip(player.parameters, gradients, strict=True):
+                assert gradient is not None and gradient.abs().max() > 0, names[id(p)]
+                assert gradient.isfinite().all(), names[id(p)]
+
+
+def learning_helps(case: Case) -> None:
+    """A few steps of the game lower a likelihood player's loss on the data it sees."""
+    if not case.of.density or case.dtype == torch.float32:
+        return
+    model = case.model()
+    (player,) = case.of.game(model).players
+    optimiser = torch.optim.Adam(player.parameters, lr=1e-2)
+    with seeded(7):
+        batch = Batch(case.patterns(256), case.contexts(256))
+        losses = []
+        for _ in range(40):
+            loss = player.loss(batch)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+    assert sum(losses[-5:]) < sum(losses[:5])
+
+
+def rebuilt_from_json(case: Case) -> None:
+    """Configuration to JSON, weights as tensors, and back: the same law, and a ``repr`` that names the configuration."""
+    import json
+
+    from safetensors.torch import load, save
+
+    model = case.model()
+    weights = load(save(model.state_dict()))
+    again = case.of.model.from_json(json.loads(json.dumps(model.to_json()))).to(case.dtype)
+    again.load_state_dict(weights)
+    with seeded(8):
+        a = case.law(model).sample((20,))
+    with seeded(8):
+        b = case.law(again).sample((20,))
+    assert torch.equal(a, b)
+    text = repr(again)
+    assert all(f"{name}={value!r}" in text for name, value in model.config.items())
+
+
+def seeds_decide_draws(case: Case) -> None:
+    """The same seed gives the same draw, another seed another."""
+    law = case.law(case.model())
+
+    def draw(seed: int) -> Tensor:
+        with seeded(seed):
+            return law.sample((1000,))
+
+    assert torch.equal(draw(1), draw(1)) and not torch.equal(draw(1), draw(2))
+
+
+def float32_is_enough(case: Case) -> None:
+    """Single precision gives the figures of double precision, to its own accuracy."""
+    if case.dtype == torch.float32 or not case.of.density:
+        return
+    double = case.model()
+    single = case.model().float()
+    x = case.patterns(64)
+    law = case.law(double)
+    if isinstance(law, LowerBounded):
+        return  # its draws differ between the types; the exact laws share all of its arithmetic
+    at = torch.full((case.context,), 0.7) if case.context else None
+    assert torch.allclose(log_p(law, x).float(), log_p(single(at), x.float()), atol=2e-4, rtol=1e-4)
+
+
+def pushforward_is_a_change_of_variables(case: Case) -> None:
+    """f⁻¹(f(z)) = z, and both log-determinants are autograd's (3)."""
+    law = _exact(case.law(case.model()))
+    if not isinstance(law, Pushforward) or case.dtype == torch.float32:
+        return
+    with seeded(9):
+        z = torch.randn(8, law.event_shape[0], dtype=case.dtype)
+    c = None if law.context is None else law.context.expand(8, -1)
+    x, log_det = law.bijection(z, c)
+    back, inverse_log_det = law.bijection.inverse(x, c)
+    assert torch.allclose(back, z, atol=1e-9)
+    for i in range(8):
+        at = None if c is None else c[i]
+        jacobian = torch.autograd.functional.jacobian(lambda t, at=at: law.bijection(t, at)[0], z[i])
+        assert torch.allclose(torch.linalg.slogdet(jacobian)[1], log_det[i], atol=1e-9)
+    assert torch.allclose(inverse_log_det, -log_det, atol=1e-9)
+    base = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(-1)
+    assert torch.allclose(law.log_prob(x), base - log_det, atol=1e-9)
+
+
+def conditionals_look_back_only(case: Case) -> None:
+    """The parameters of component i depend on the components before i alone, and on each of these."""
+    law = case.law(case.model())
+    if not isinstance(law, Autoregressive):
+        return
+    x = case.patterns(1)[0]
+    jacobian = torch.autograd.functional.jacobian(law.conditionals, x)
+    for i, (_, place) in enumerate(law.marginals.alone):
+        assert (jacobian[place, i:] == 0).all()
+        assert (jacobian[place, :i].abs().sum(0) > 0).all()
+
+
+def implicit_laws_refuse_densities(case: Case) -> None:
+    """A law without a density says so, and what to ask instead."""
+    if case.of.density:
+        return
+    law = case.law(case.model())
+    _refuses(NoDensityError, lambda: law.log_prob(case.patterns(2)), "audit")
+
+
+LAWS: list[Callable[[Case], None]] = [
+    shapes_and_batching,
+    samples_can_occur,
+    total_probability_is_one,
+    samples_agree_with_density,
+    bound_tightens_from_below,
+    context_changes_the_law,
+    context_is_checked,
+    gradient_reaches_every_parameter,
+    learning_helps,
+    rebuilt_from_json,
+    seeds_decide_draws,
+    float32_is_enough,
+    pushforward_is_a_change_of_variables,
+    conditionals_look_back_only,
+    implicit_laws_refuse_densities,
+]
+
+
+def _exact(law: Law) -> Law:
+    return getattr(law, "base", law) if isinstance(law, LowerBounded) else law
+
+
+def _refuses(error: type[Exception], call: Callable[[], object], word: str) -> None:
+    try:
+        call()
+    except error as e:
+        assert word in str(e), str(e)
+    else:
+        raise AssertionError(f"no {error.__name__} was raised")
+
+
+assert set(DEFAULTS) == {"table", "binary", "pictures"}
