@@ -211,7 +211,12 @@ def bound_tightens_from_below(case: Case) -> None:
         )
         elbo = law.elbo(x.expand(1500, *x.shape))
     spread = (elbo.mean(1).std() / 1500**0.5).item() * 6 + 1e-3
-    assert one <= ten + 0.02 and ten <= hundred + 0.02 and hundred <= truth.mean() + 0.05, (one, ten, hundred, truth)
+    assert one <= ten + 0.02 and ten <= hundred + 0.02 and hundred <= truth.mean() + 0.05, (
+        one,
+        ten,
+        hundred,
+        truth,
+    )
     assert truth.mean() - one > -0.02
     assert abs(elbo.mean() - one).item() < 2 * spread, (elbo.mean(), one, spread)
 

@@ -1,4 +1,4 @@
-"""Every way to give bad data, in one table: a name, what makes it, and the words its one sentence must hold."""
+"""Every way to give bad data, in one table: a name, what makes it, the words its one sentence must hold."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     (
         "gzip cut short",
         text(gzip.compress("\n".join(rows(5000)).encode())[:20000], "t.csv.gz"),
-        ("t.csv.gz cannot be read as gzip",),
+        ("t.csv.gz cannot be read", "runcated", "damaged"),
     ),
     ("header only", text("a,b\n"), ("t.csv has a header and no rows",)),
     ("semicolons", text(rows(header="a;b", delimiter=";")), ("looks separated by ';'", "--delimiter ';'")),
@@ -169,7 +169,7 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     ("nothing left to model", text(rows(), drop="a", context="b"), ("no column is left to model",)),
     ("an option for pictures", text(rows(), size=8), ("--size", "t.csv", "a table")),
     ("all constant", text(["a,b"] + ["3,4.5"] * 40), ("all columns are constant", "nothing to learn")),
-    ("too few rows", text(rows(12)), ("t.csv has 12 rows", "at least 25 are needed")),
+    ("too few rows", text(rows(12)), ("t.csv has 12 rows", "at least 24 are needed")),
     ("text in parquet", parquet_with_text, ("column 'town'", "'Bern'", "--drop town")),
     (
         "damaged parquet",

@@ -28,7 +28,8 @@ app = typer.Typer(
 )
 
 Source = Annotated[
-    str, typer.Argument(help="digits; a CSV, TSV, Parquet, .npy or .npz file; or a folder or zip of pictures.")
+    str,
+    typer.Argument(help="digits; a CSV, TSV, Parquet, .npy or .npz file; or a folder or zip of pictures."),
 ]
 Directory = Annotated[Path, typer.Argument(help="A run's directory.")]
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
@@ -40,13 +41,16 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Key = Annotated[str | None, typer.Option(help="Which array of an .npz file.")]
 Columns = Annotated[str | None, typer.Option(help="Use these columns alone: a,b,c.")]
 Drop = Annotated[str | None, typer.Option(help="Leave these columns out: a,b,c.")]
-Context = Annotated[str | None, typer.Option(help="Columns that condition the model and are not modelled: a,b.")]
+Context = Annotated[
+    str | None, typer.Option(help="Columns that condition the model and are not modelled: a,b.")
+]
 Delimiter = Annotated[str | None, typer.Option(help="What separates a text file's cells.")]
 Size = Annotated[str | None, typer.Option(help="Resize and crop pictures: 32, or 32x48 for height × width.")]
 Mode = Annotated[str | None, typer.Option(help="Read pictures as L (grey) or RGB.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out corrupt pictures, and count them.")]
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", help="Replace a default: --set hidden=[64,64] --set learning_rate=1e-3.")
+    list[str] | None,
+    typer.Option("--set", help="Replace a default: --set hidden=[64,64] --set learning_rate=1e-3."),
 ]
 Model = Annotated[str, typer.Option(help="flow, autoregressive, vae or gan.")]
 
@@ -62,7 +66,9 @@ def fit(
     sets: Sets = None,
     device: Device = "auto",
     force: Force = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")
+    ] = False,
     key: Key = None,
     columns: Columns = None,
     drop: Drop = None,
@@ -74,8 +80,8 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Learn the law of some data."""
-    from pushforward.comparison import finish
     from pushforward.fitting import fit as fit_run
+    from pushforward.reporting import finish
 
     with _watching(f"{model} ← {source}") as observe:
         run = fit_run(
@@ -109,8 +115,8 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on with a run: to its end if it was stopped or killed, or further by some steps or time."""
-    from pushforward.comparison import finish
     from pushforward.fitting import resume as resume_run
+    from pushforward.reporting import finish
 
     with _watching(str(directory)) as observe:
         run = resume_run(directory, steps=steps, budget=budget, device=device, observe=observe)
@@ -124,7 +130,9 @@ def resume(
 def sample(
     directory: Directory,
     n: Annotated[int, typer.Option("-n", "--number", help="How many.")],
-    out: Annotated[Path, typer.Option(help="A .csv, .tsv, .parquet, .npy or .npz file, or a folder for pictures.")],
+    out: Annotated[
+        Path, typer.Option(help="A .csv, .tsv, .parquet, .npy or .npz file, or a folder for pictures.")
+    ],
     seed: Seed = 0,
     given: Annotated[list[str] | None, typer.Option(help="A value of the context: --given label=3.")] = None,
     force: Force = False,
@@ -148,7 +156,9 @@ def score(
     directory: Directory,
     source: Source,
     out: Annotated[Path | None, typer.Option(help="A CSV file for one log-likelihood a row.")] = None,
-    k: Annotated[int, typer.Option("--k", help="Importance samples, where the model is known by a bound.")] = 100,
+    k: Annotated[
+        int, typer.Option("--k", help="Importance samples, where the model is known by a bound.")
+    ] = 100,
     seed: Seed = 0,
     key: Key = None,
     columns: Columns = None,
@@ -164,7 +174,13 @@ def score(
     from pushforward.scoring import score as score_source
 
     likelihood = score_source(
-        directory, source, out, k, seed, force, **_reading(key, columns, drop, delimiter, size, mode, skip_bad)
+        directory,
+        source,
+        out,
+        k,
+        seed,
+        force,
+        **_reading(key, columns, drop, delimiter, size, mode, skip_bad),
     )
     if as_json:
         _print_json({"log_likelihood": likelihood.to_json(), "out": None if out is None else str(out)})
@@ -174,8 +190,12 @@ def score(
 
 @app.command()
 def audit(
-    real: Annotated[str, typer.Argument(help="Data, or a run, which stands for the data it kept for the verdict.")],
-    fake: Annotated[str, typer.Argument(help="Samples in the same form, or a run, which stands for its model's.")],
+    real: Annotated[
+        str, typer.Argument(help="Data, or a run, which stands for the data it kept for the verdict.")
+    ],
+    fake: Annotated[
+        str, typer.Argument(help="Samples in the same form, or a run, which stands for its model's.")
+    ],
     out: Annotated[Path | None, typer.Option(help="An HTML file for the page.")] = None,
     seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Of the test, and one minus the intervals' coverage.")] = 0.05,
@@ -190,11 +210,13 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """Say how far samples can be told from data."""
-    from pushforward.comparison import audit_page
+    from pushforward.reporting import audit_page
 
     reading = _reading(key, columns, drop, delimiter, size, mode, skip_bad)
     with _working("telling them apart"):
-        result = audit_page(real, fake, out, seed=seed, level=level, force=force, command=_command(), **reading)
+        result = audit_page(
+            real, fake, out, seed=seed, level=level, force=force, command=_command(), **reading
+        )
     if as_json:
         _print_json(result.to_json())
     else:
@@ -280,7 +302,7 @@ def main() -> None:
 
 
 def _show(run: Run, as_json: bool) -> None:
-    from pushforward.comparison import print_run, run_to_json
+    from pushforward.reporting import print_run, run_to_json
 
     _print_json(run_to_json(run)) if as_json else print_run(run)
 

@@ -44,7 +44,10 @@ class Configuration:
     def replaced(self, options: Mapping[str, Any], of: Family) -> Configuration:
         """With some values replaced by name, wherever they belong."""
         model, game, batch = dict(self.model), dict(self.game), self.batch
-        places = {**dict.fromkeys(_arguments(of.game, skip=1), game), **dict.fromkeys(_arguments(of.model, skip=2), model)}
+        places = {
+            **dict.fromkeys(_arguments(of.game, skip=1), game),
+            **dict.fromkeys(_arguments(of.model, skip=2), model),
+        }
         for name, value in options.items():
             if name == "batch":
                 batch = value

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from pushforward.data import Dataset, Schema, Splits, load, split
+from pushforward.data.keep import keep
 from pushforward.errors import DivergedError, InputError
 from pushforward.families import configure, family
 from pushforward.run import FORMAT, Run
@@ -139,7 +140,9 @@ def resume(
     run = Run(directory, device_named(device))
     if steps is not None or budget is not None:
         _, counters = run.checkpoints.latest()
-        leg = Leg(counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget))
+        leg = Leg(
+            counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget)
+        )
         parts = run.splits()
         run.record["legs"].append(leg.to_json())
     elif run.status in ("finished", "stopped early"):
@@ -196,7 +199,9 @@ def device_named(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     with contextlib.suppress(RuntimeError):
-        if torch.device(name).type == "cpu" or (torch.device(name).type == "cuda" and torch.cuda.is_available()):
+        if torch.device(name).type == "cpu" or (
+            torch.device(name).type == "cuda" and torch.cuda.is_available()
+        ):
             return name
     raise InputError(f"no device {name!r} on this machine; use --device cpu, or auto to take what there is")
 
@@ -223,7 +228,9 @@ def _first_checkpoint(run: Run, parts: Splits) -> None:
 
 def _batch(run: Run, dataset: Dataset) -> Batch:
     context = run.schema.encode_context(dataset)
-    return Batch(run.schema.encode(dataset).to(run.device), None if context is None else context.to(run.device))
+    return Batch(
+        run.schema.encode(dataset).to(run.device), None if context is None else context.to(run.device)
+    )
 
 
 def _stream(run: Run, parts: Splits) -> Stream:
@@ -268,8 +275,6 @@ def _keep(dataset: Dataset, directory: Path) -> tuple[dict[str, Any], bool]:
     """Where the data can be read again, and whether that is inside the run: data from memory are kept there."""
     if dataset.origin is not None:
         return dataset.origin, False
-    from pushforward.data import keep
-
     return keep(dataset, directory), True
 
 
@@ -298,4 +303,8 @@ def _python_command(source: Any, model: str, steps: int | None, budget: Any, see
 
 def _versions() -> dict[str, str]:
     packages = {name: version(name) for name in ("pushforward", "torch", "numpy", "scikit-learn")}
-    return {**packages, "python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
+    return {
+        **packages,
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+    }

@@ -74,14 +74,19 @@ def sides(real: Any, fake: Any, *, seed: int = 0, **reading: Any) -> Sides:
     if run_fake is None:
         return Sides(_real(run_real, real, reading), _load(fake, reading))
     if run_real is None:
-        dataset = _load(real, {"context": list(run_fake.schema.context_names) or None, **reading})
+        dataset = _load(real, {"context": run_fake.context_names or None, **reading})
         run_fake.schema.check(dataset)
         if dataset.fingerprint() == run_fake.record["data"]["fingerprint"]:
             return _sides_of_run(run_fake, run_fake.splits(), seed)
-        return Sides(dataset, _like(run_fake, dataset, seed))
+        return Sides(dataset, run_fake.sample_like(dataset, seed))
     parts = run_real.splits()
     run_fake.schema.check(parts.test)
-    return Sides(parts.test, _like(run_fake, parts.test, seed), parts.train, _like(run_fake, parts.train, seed + 1))
+    return Sides(
+        parts.test,
+        run_fake.sample_like(parts.test, seed),
+        parts.train,
+        run_fake.sample_like(parts.train, seed + 1),
+    )
 
 
 def audit_run(run: Run, parts: Splits, seed: int = 0) -> tuple[Audit | None, Dataset]:
@@ -99,9 +104,13 @@ def audit_halves(parts: Splits, seed: int = 0) -> Audit | None:
     n = min(len(parts.validation), len(parts.test))
     if n < FEWEST:
         return None
-    order = np.random.default_rng(seed_of(seed, "halves")).permutation(len(parts.train))[: 2 * PATTERNS_AT_MOST]
+    order = np.random.default_rng(seed_of(seed, "halves")).permutation(len(parts.train))[
+        : 2 * PATTERNS_AT_MOST
+    ]
     one, other = np.array_split(order, 2)
-    halves = Sides(parts.test, parts.validation, parts.train.take(np.sort(one)), parts.train.take(np.sort(other)))
+    halves = Sides(
+        parts.test, parts.validation, parts.train.take(np.sort(one)), parts.train.take(np.sort(other))
+    )
     return halves.audit(seed)
 
 
@@ -109,14 +118,7 @@ def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
     width = run.schema.event.size
     most = min(PATTERNS_AT_MOST, max(1000, NUMBERS_AT_MOST // width))
     real, train = parts.test.take(slice(0, most)), parts.train.take(slice(0, most))
-    return Sides(real, _like(run, real, seed), train, _like(run, train, seed + 1))
-
-
-def _like(run: Run, dataset: Dataset, seed: int) -> Dataset:
-    """As many samples as there are patterns, under the contexts of these."""
-    names = run.schema.context_names
-    given = {name: dataset.context[name] for name in names} if names else None
-    return run.sample(len(dataset), seed, given)
+    return Sides(real, run.sample_like(real, seed), train, run.sample_like(train, seed + 1))
 
 
 def _as_run(source: Any) -> Run | None:
@@ -138,14 +140,25 @@ def _load(source: Any, reading: dict[str, Any]) -> Dataset:
 def _check_same_form(real: Dataset, fake: Dataset) -> None:
     pictures = [d.kind == "pictures" for d in (real, fake)]
     if pictures[0] != pictures[1]:
-        raise InputError(f"cannot compare {real.name} ({real.describe()}) with {fake.name} ({fake.describe()})")
-    if set(real.columns) != set(fake.columns) and len(real.columns) == len(fake.columns) and "array" in (
-        real.kind,
-        fake.kind,
+        raise InputError(
+            f"cannot compare {real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
+        )
+    if (
+        set(real.columns) != set(fake.columns)
+        and len(real.columns) == len(fake.columns)
+        and "array"
+        in (
+            real.kind,
+            fake.kind,
+        )
     ):
         return  # an array's columns have no names of their own
     missing = [c for c in real.columns if c not in fake.columns]
     extra = [c for c in fake.columns if c not in real.columns]
     if missing or extra:
-        parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
+        parts = [
+            f"{what} {', '.join(names[:5])}"
+            for what, names in (("lacks", missing), ("also has", extra))
+            if names
+        ]
         raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")

@@ -54,7 +54,9 @@ class Run:
         self.directory = Path(directory)
         self.device = torch.device(device)
         if not (self.directory / "run.json").is_file():
-            raise RunError(f"{self.directory} is not a run: it holds no run.json; fit a model with `pushforward fit`")
+            raise RunError(
+                f"{self.directory} is not a run: it holds no run.json; fit a model with `pushforward fit`"
+            )
         self.record = _migrated(read_json(self.directory / "run.json"), self.directory)
 
     def __repr__(self) -> str:
@@ -89,6 +91,11 @@ class Run:
     def schema(self) -> Schema:
         """How patterns become tensors and back."""
         return Schema.from_json(self.record["schema"])
+
+    @property
+    def context_names(self) -> list[str]:
+        """The columns that condition the model."""
+        return [column.name for column in self.schema.context]
 
     @property
     def results(self) -> dict[str, Any]:
@@ -140,6 +147,11 @@ class Run:
             )
         return dataset
 
+    def reading(self, source: Any) -> dict[str, Any]:
+        """How to read another source as the run's own data were read: the pictures' size and mode."""
+        origin = self.record["data"]["origin"]
+        return {name: origin[name] for name in ("size", "mode") if origin.get(name) is not None}
+
     def splits(self) -> Splits:
         """The data, as they were divided."""
         return split(self.data(), seed=self.seed)
@@ -165,20 +177,13 @@ class Run:
         Arguments:
             n: How many.
             seed: The same seed gives the same patterns.
-            given: Values of the context by name, where the model has one: one value for all, or ``n`` values.
+            given: A value for each column of the context, where the model has one.
         """
-        context = self.schema.context_from(given, n)
-        chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
-        with isolated_randomness(self.device), torch.no_grad():
-            torch.manual_seed(seed_of(seed, "sample"))
-            parts = []
-            for start in range(0, n, chunk):
-                size = min(chunk, n - start)
-                if context is None:
-                    parts.append(self.model().sample((size,)).cpu())
-                else:
-                    parts.append(self.model(context[start : start + size].to(self.device)).sample().cpu())
-        return self.schema.decode(torch.cat(parts))
+        return self._draw(n, self.schema.context_from(given or {}, n), seed)
+
+    def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
+        """Draw as many patterns as a data set has, under its contexts."""
+        return self._draw(len(dataset), self.schema.encode_context(dataset), seed)
 
     def score_samples(self, data: Any, k: int = 100, seed: int = 0) -> tuple[np.ndarray[Any, Any], Kind]:
         """The log-likelihood of each pattern in nats, in the data's own units, and its kind.
@@ -192,16 +197,20 @@ class Run:
             NoDensityError: If the model has no density.
             InputError: If the data have other columns than the model learnt.
         """
+        self.require_density()
+        dataset = data if isinstance(data, Dataset) else load(data, context=self.context_names or None)
+        self.schema.check(dataset)
+        x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
+        values, kind = self.encoded_log_prob(x, context, k, seed)
+        return (values + self.schema.log_det(dataset)).numpy(), kind
+
+    def require_density(self) -> None:
+        """Raise a :class:`NoDensityError`, which says what to ask instead, if the model has no density."""
         if not self.family.density:
             raise NoDensityError(
                 f"a {self.name} has no density, so it cannot say how likely data are; ask how far its samples can be "
                 f"told from data: `pushforward audit DATA {self.directory}`, or pushforward.audit"
             )
-        dataset = data if isinstance(data, Dataset) else load(data, context=list(self.schema.context_names) or None)
-        self.schema.check(dataset)
-        x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
-        values, kind = self.encoded_log_prob(x, context, k, seed)
-        return (values + self.schema.log_det(dataset)).numpy(), kind
 
     def encoded_log_prob(self, x: Tensor, context: Tensor | None, k: int, seed: int) -> tuple[Tensor, Kind]:
         """The log-likelihood of encoded patterns, in encoded units, chunk by chunk."""
@@ -225,9 +234,25 @@ class Run:
             seed: Of the bound's random choices.
         """
         values, kind = self.score_samples(self.splits().test if data is None else data, k, seed)
+        return self.summary(values, kind, k)
+
+    def summary(self, values: np.ndarray[Any, Any], kind: Kind, k: int) -> LogLikelihood:
+        """The mean of what :meth:`score_samples` gave."""
         event = self.schema.event
         dims = event.size if event.is_discrete else None
         return LogLikelihood.of(values.tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
+
+    def _draw(self, n: int, context: Tensor | None, seed: int) -> Dataset:
+        chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
+        parts = []
+        with isolated_randomness(self.device), torch.no_grad():
+            torch.manual_seed(seed_of(seed, "sample"))
+            for start in range(0, n, chunk):
+                if context is None:
+                    parts.append(self.model().sample((min(chunk, n - start),)).cpu())
+                else:
+                    parts.append(self.model(context[start : start + chunk].to(self.device)).sample().cpu())
+        return self.schema.decode(torch.cat(parts), context)
 
 
 def open_run(directory: str | Path, device: str = "cpu") -> Run:

@@ -42,7 +42,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place or free some room") from None
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; choose another place or free some room"
+        ) from None
     _sync(path.parent)
 
 
@@ -89,9 +91,13 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(_read(path))
         digest = value.pop(DIGEST)
     except (ValueError, KeyError, AttributeError, TypeError):
-        raise RunError(f"{path} is truncated or altered: it is not the JSON that was written; {_remedy(path)}") from None
+        raise RunError(
+            f"{path} is truncated or altered: it is not the JSON that was written; {_remedy(path)}"
+        ) from None
     if digest != _digest_json(value):
-        raise RunError(f"{path} was altered after it was written: its checksum does not match; {_remedy(path)}")
+        raise RunError(
+            f"{path} was altered after it was written: its checksum does not match; {_remedy(path)}"
+        )
     return dict(value)
 
 
@@ -136,7 +142,11 @@ def _read(path: Path) -> bytes:
 
 
 def _remedy(path: Path) -> str:
-    return "restore it from a copy, or fit again" if path.name.endswith(".json") else "an earlier checkpoint may serve"
+    return (
+        "restore it from a copy, or fit again"
+        if path.name.endswith(".json")
+        else "an earlier checkpoint may serve"
+    )
 
 
 def _digest_json(value: Mapping[str, Any]) -> str:

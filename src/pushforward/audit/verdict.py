@@ -80,8 +80,8 @@ class Audit:
             return "How far apart these answers do not say: the divergence's lower bound includes 0."
         interval = f"[{self.js.low:.3f}, {self.js.high:.3f}]"
         return (
-            f"The Jensen–Shannon divergence of the two laws has the lower bound {self.js.value:.3f} {interval} nats, "
-            f"{self.share_of_log2:.0%} of its greatest value log 2."
+            f"The Jensen–Shannon divergence of the two laws has the lower bound {self.js.value:.3f} "
+            f"{interval} nats, {self.share_of_log2:.0%} of its greatest value log 2."
         )
 
     def to_json(self) -> dict[str, Any]:

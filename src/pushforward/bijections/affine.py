@@ -48,6 +48,7 @@ class Affine(Bijection):
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
         """Take the mean and the standard deviation of ``x``."""
-        scale = x.std(0, correction=0)
-        self.shift.copy_(x.mean(0))
-        self.log_scale.copy_(torch.where(scale > 0, scale, 1.0).log())
+        scale, mean = torch.std_mean(x, 0, correction=0)
+        noise = 8 * torch.finfo(x.dtype).eps * mean.abs()  # what rounding alone makes of a constant component
+        self.shift.copy_(mean)
+        self.log_scale.copy_(torch.where(scale > noise, scale, 1.0).log())

@@ -13,8 +13,8 @@ __all__ = ["Bijection"]
 class Bijection(nn.Module, ABC):
     r"""An invertible map x = f(z) from codes to patterns, whose parameters may depend on a context.
 
-    Each direction returns the image and the logarithm of the absolute determinant of its own Jacobian, so the two
-    log-determinants at a point and its image add up to zero.
+    Each direction returns the image and the logarithm of the absolute determinant of its own Jacobian, so the
+    two log-determinants at a point and its image add up to zero.
     """
 
     @abstractmethod
@@ -30,4 +30,4 @@ class Bijection(nn.Module, ABC):
         r"""The code :math:`z = f^{-1}(x)` and :math:`\log |\det \partial z / \partial x|`."""
 
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Initialise what depends on data from a first batch of patterns; most bijections have nothing to do."""
+        """Initialise what depends on data from a first batch of patterns; most have nothing to do."""

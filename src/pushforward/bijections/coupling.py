@@ -20,8 +20,8 @@ Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 class Univariate(Protocol):
     """An increasing map of the real line as data: its parameter count, and the map and its inverse.
 
-    Both directions take the parameters in front, ``(P, *shape)``, and return the image and the log-derivative of that
-    direction, each of the input's shape.
+    Both directions take the parameters in front, ``(P, *shape)``, and return the image and the log-derivative
+    of that direction, each of the input's shape.
     """
 
     @property
@@ -44,8 +44,8 @@ class Coupling(Bijection):
 
     .. math:: z_{\le K} = x_{\le K}, \qquad z_i = g\bigl(x_i;\, \theta_i(x_{\le K}, c)\bigr), \quad i > K,
 
-    so that its Jacobian is triangular and both directions cost one pass of the network θ. The univariate map g leads
-    from patterns to codes, the direction of training.
+    so that its Jacobian is triangular and both directions cost one pass of the network θ. The univariate map
+    g leads from patterns to codes, the direction of training.
 
     Source: Dinh, Sohl-Dickstein and Bengio (2017), "Density estimation using Real NVP".
 
@@ -53,8 +53,8 @@ class Coupling(Bijection):
         size: The number of components D.
         kept: The number of components K that stay and determine how the others move.
         univariate: The map g, as data.
-        network: θ, with K + C inputs and P·(D − K) outputs, the parameters of one kind for all components together;
-            it gives them by ``columns``, as :class:`pushforward.networks.mlp.MLP` does.
+        network: θ, with K + C inputs and P·(D − K) outputs, the first parameter of all
+            components first.
 
     Example:
         >>> from pushforward.bijections import RationalQuadratic
@@ -92,9 +92,10 @@ class Coupling(Bijection):
         kept, moved = rows.split(self.sizes, -1)
         inputs = kept
         if context is not None:
-            inputs = torch.cat([kept, context.expand(*x.shape[:-1], -1).reshape(len(rows), -1)], -1)
-        # Everything about one parameter of one component lies together, so that the work of the univariate map runs
-        # along whole batches; with the parameters of one event together it is many times slower.
+            context = context.expand(*x.shape[:-1], -1).reshape(len(rows), context.shape[-1])
+            inputs = torch.cat([kept, context], -1)
+        # Each parameter of each component lies together for the whole batch, and the univariate map runs
+        # along the batch; with the parameters of one event together it would be many times slower.
         parameters = self.network.columns(inputs).to(x.dtype)
         y, log_derivative = g(moved.T, parameters.view(self.univariate.parameters, self.sizes[1], len(rows)))
         return torch.cat([kept, y.T], -1).view(x.shape), log_derivative.sum(0).view(x.shape[:-1])

@@ -29,11 +29,11 @@ class RationalQuadratic:
 
     .. math:: g(u) = v_k + h_k \frac{s\,\xi^2 + d_k\,\xi(1-\xi)}{s + (d_{k+1} + d_k - 2s)\,\xi(1-\xi)}.
 
-    The 3K − 1 parameters are K pairs for the widths w and heights h, each a softmax kept above a thousandth of the
-    interval, then K − 1 for the derivatives d at the inner knots, a softplus kept above a thousandth. Zero
-    parameters give the identity.
+    The 3K − 1 parameters are K pairs for the widths w and heights h, each a softmax kept above a thousandth
+    of the interval, then K − 1 for the derivatives d at the inner knots, a softplus kept above a thousandth.
+    Zero parameters give the identity.
 
-    Sources: Gregory and Delbourgo (1982); Durkan, Bekasov, Murray and Papamakarios (2019), "Neural Spline Flows".
+    Sources: Gregory and Delbourgo (1982); Durkan et al. (2019), "Neural Spline Flows".
 
     Arguments:
         bins: The number of bins K.
@@ -41,9 +41,9 @@ class RationalQuadratic:
 
     Example:
         >>> spline = RationalQuadratic(bins=4, bound=3.0)
-        >>> v, log_derivative = spline.forward(torch.tensor([-1.0, 2.0, 7.0]), torch.zeros(spline.parameters, 3))
-        >>> v, log_derivative.abs() < 1e-6
-        (tensor([-1.,  2.,  7.]), tensor([True, True, True]))
+        >>> v, log_slope = spline.forward(torch.tensor([-1.0, 2.0, 7.0]), torch.zeros(spline.parameters, 3))
+        >>> v.allclose(torch.tensor([-1.0, 2.0, 7.0])), log_slope.allclose(torch.zeros(3), atol=1e-6)
+        (True, True)
     """
 
     bins: int = 8
@@ -76,15 +76,18 @@ class RationalQuadratic:
         if parameters.shape != (self.parameters, *x.shape):
             expected = (self.parameters, *x.shape)
             raise ValueError(f"expected parameters of shape {expected}, received {tuple(parameters.shape)}")
-        y, log_derivative = _Spline.apply(x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse)
+        y, log_derivative = _Spline.apply(
+            x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse
+        )
         return y, log_derivative
 
 
 class _Spline(Function):
     """The spline or its inverse, with its gradient by hand, in few passes over memory.
 
-    The parameters and bins stand in front, so that each pass runs along whole batches. Where terms could cancel, the
-    formulas are written as sums of positive ones, so that the log-derivative is good to a few units in the last place.
+    The parameters and bins stand in front, so that each pass runs along whole batches. Where terms could
+    cancel, the formulas are sums of positive ones, so that the log-derivative is good to a few units in the
+    last place.
     """
 
     @staticmethod
@@ -114,7 +117,8 @@ class _Spline(Function):
         w, h = place.size
         gy, gl = grad * inside, grad_log * inside
         bend = _bend(curve, *derivatives)
-        if ctx.inverse:  # y = g(x(y, θ), θ): dx = (dy − g_θ dθ) / g′, and the log-derivative is −log g′ at x(y, θ)
+        if ctx.inverse:
+            # y = g(x) makes dx = (dy − g_θ dθ) / g′; the log-derivative is −log g′, taken at x(y, θ).
             gl = -gl
             gx = torch.addcdiv(gy, gl * bend, w) / curve.slope
             gy = -gx
@@ -134,15 +138,15 @@ class _Spline(Function):
 
 
 class _Place(NamedTuple):
-    """Each point's bin and where it stands among the parameters; the first axis of two is (across, up) or (left, right)."""
+    """Each point's bin, and where it stands; an axis of two is (across, up), of ends (left, right)."""
 
     shares: Float[Tensor, "bins 2 *shape"]  # of each bin in the interval, beyond the minimum
-    passed: Float[Tensor, "inner *shape"]  # 1 for each inner knot at or before the point, else 0
-    at: Int[Tensor, "2 *shape"]  # the bin's position among the flattened shares
-    ends: Int[Tensor, "2 *shape"]  # its two knots' positions among the flattened derivatives
-    corner: Float[Tensor, "2 *shape"]
-    size: Float[Tensor, "2 *shape"]
-    raw: Float[Tensor, "2 *shape"]  # the derivatives at its two knots before the softplus
+    passed: Float[Tensor, " inner *shape"]  # 1 for each inner knot at or before the point, else 0
+    at: Int[Tensor, " 2 *shape"]  # the bin's position among the flattened shares
+    ends: Int[Tensor, " 2 *shape"]  # its two knots' positions among the flattened derivatives
+    corner: Float[Tensor, " 2 *shape"]
+    size: Float[Tensor, " 2 *shape"]
+    raw: Float[Tensor, " 2 *shape"]  # the derivatives at its two knots before the softplus
 
 
 def _locate(z: Tensor, parameters: Tensor, bins: int, bound: float, axis: int) -> _Place:
@@ -161,7 +165,9 @@ def _locate(z: Tensor, parameters: Tensor, bins: int, bound: float, axis: int) -
     ends = torch.add(index, k, alpha=z.numel())
     border = torch.zeros_like(z)[None]  # a zero parameter means the derivative 1 of the identity outside
     inner = torch.cat([border, parameters[2 * bins :], border])
-    return _Place(shares, passed, at, ends, _take(stacked, at), _take(sizes, at), _take(inner, ends).add_(SHIFT))
+    return _Place(
+        shares, passed, at, ends, _take(stacked, at), _take(sizes, at), _take(inner, ends).add_(SHIFT)
+    )
 
 
 def _parameters_gradient(
@@ -171,10 +177,11 @@ def _parameters_gradient(
     least, spread = _constants(bins, bound)
     shape = place.size.shape[1:]
     below = (place.corner + bound).sub_(place.passed.sum(0), alpha=least)
-    mean = torch.addcmul(g_corner * below, g_size, place.size - least)  # E g under the shares, for the softmax
+    # The softmax's gradient: each share times what its own gradient exceeds the mean under the shares.
+    mean = torch.addcmul(g_corner * below, g_size, place.size - least)
     g_corner, g_size = g_corner * spread, g_size * spread
     g = place.size.new_empty(3 * bins, *shape)
-    # The padded derivatives overlap the last height and one row beyond the end: the height is written after them.
+    # The padded derivatives overlap the last height and a row beyond the end: heights are written later.
     g[2 * bins - 1 :].zero_().view(-1).scatter_(0, place.ends.view(-1), g_raw.view(-1))
     g_shares = g[: 2 * bins].view(bins, 2, *shape)
     torch.addcmul(-mean, place.passed[:, None], g_corner, out=g_shares[:-1])

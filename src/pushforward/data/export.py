@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pushforward.data.dataset import Array, Dataset
 from pushforward.data.files import whole
+from pushforward.data.selection import listed
 from pushforward.errors import InputError
 
 __all__ = ["export"]
@@ -35,8 +36,6 @@ def export(data: Dataset, path: str | os.PathLike[str], *, force: bool = False) 
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as temporary:
             write(data, temporary)
-            if path.is_dir():
-                shutil.rmtree(path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written: {error.strerror or error}; choose another place"
@@ -66,8 +65,7 @@ def _refuse_replacing(path: Path, force: bool) -> None:
 
 
 def _columns(data: Dataset) -> dict[str, Array]:
-    columns = {name: data.column(name) for name in data.columns} | dict(data.context)
-    return {name: x.astype(np.float32) if x.dtype == np.float16 else x for name, x in columns.items()}
+    return {name: data.column(name) for name in data.columns} | dict(data.context)
 
 
 def _delimited(delimiter: str, gzipped: bool) -> Callable[[Dataset, Path], None]:
@@ -75,9 +73,10 @@ def _delimited(delimiter: str, gzipped: bool) -> Callable[[Dataset, Path], None]
         import pyarrow as pa
         from pyarrow import csv
 
+        columns = {n: x.astype(np.float32) if x.dtype == np.float16 else x for n, x in _columns(data).items()}
         options = csv.WriteOptions(delimiter=delimiter, quoting_style="needed")
         with pa.output_stream(str(path), compression="gzip" if gzipped else None) as file:
-            csv.write_csv(pa.table(_columns(data)), file, options)
+            csv.write_csv(pa.table(columns), file, options)
 
     return write
 
@@ -95,9 +94,15 @@ def _npy(data: Dataset, path: Path) -> None:
 
 
 def _npz(data: Dataset, path: Path) -> None:
+    taken = {"x", "cols", "file", "allow_pickle"} & set(
+        data.context
+    )  # the last two are NumPy's own arguments
+    if taken:
+        raise InputError(f"{path.name}: in an .npz the context cannot be named {listed(taken)}; rename it")
     names = {"cols": np.array(data.columns)} if data.columns else {}
+    arrays: dict[str, Any] = {"x": _as_array(data), **names, **data.context}
     with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, x=_as_array(data), **names, **data.context)
+        np.savez_compressed(file, **arrays)
 
 
 def _folder(data: Dataset, path: Path) -> None:

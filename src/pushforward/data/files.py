@@ -62,12 +62,27 @@ def whole(path: Path) -> Iterator[Path]:
         if temporary.is_file():
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        _put(temporary, path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def _put(new: Path, path: Path) -> None:
+    """Rename ``new`` to ``path``; a folder already there is moved aside, for renaming needs the place."""
+    if not path.is_dir():
+        new.replace(path)
+        return
+    old = new.with_suffix(".old")
+    path.replace(old)
+    try:
+        new.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old)
 
 
 def first_line(error: BaseException) -> str:

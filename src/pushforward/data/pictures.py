@@ -263,7 +263,7 @@ def _attempt(read: Callable[[Image], Any], source: _Folder | _Zip, name: str) ->
 def _refuse_bad(bad: dict[str, Any], framing: Framing, where: str) -> None:
     if bad and not framing.skip_bad:
         name, why = next(iter(bad.items()))
-        more = f" ({len(bad) - 1} more are bad)" if len(bad) > 1 else ""
+        more = f" (bad pictures: {len(bad)})" if len(bad) > 1 else ""
         raise InputError(f"{where}: {name} {why}{more}; mend or remove it, or leave it out with --skip-bad")
 
 
@@ -279,7 +279,7 @@ def _common_size(probes: dict[str, Probe], where: str) -> tuple[int, int]:
 
 
 def _probe(image: Image) -> Probe:
-    turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientations 5 to 8 swap the sides
+    turned = _is_photograph(image) and image.getexif().get(0x0112, 1) >= 5  # 5 to 8 swap the sides
     width, height = reversed(image.size) if turned else image.size
     return height, width, image.mode in GREY
 
@@ -287,7 +287,12 @@ def _probe(image: Image) -> Probe:
 def _decode(image: Image, size: tuple[int, int], mode: str) -> Array:
     from PIL import ImageOps
 
-    return _framed(ImageOps.exif_transpose(image), size, mode)
+    return _framed(ImageOps.exif_transpose(image) if _is_photograph(image) else image, size, mode)
+
+
+def _is_photograph(image: Image) -> bool:
+    """Whether it may say how it is turned; TIFF is turned by PIL, and PNG would have to be decoded for it."""
+    return image.format in ("JPEG", "WEBP")
 
 
 def _framed(image: Image, size: tuple[int, int] | None, mode: str) -> Array:

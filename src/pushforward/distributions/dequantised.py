@@ -51,7 +51,7 @@ class Dequantised(LowerBounded):
         """Draw from the base and round."""
         return self.event.snap(self.base.sample(torch.Size(sample_shape)))
 
-    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, "k *batch"]:
+    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, k * batch]:
         """``k`` draws of log p(x + wu) + Σ log w."""
         return self.base.log_prob(self.event.dequantise(x.expand(k, *x.shape))) + self.log_volume
 

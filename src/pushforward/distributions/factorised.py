@@ -179,7 +179,11 @@ def _log_each(residual: Tensor, log_scale: Tensor, width: Tensor, first: Tensor,
 def _draw(log_weight: Tensor, location: Tensor, log_scale: Tensor, shape: torch.Size) -> Tensor:
     """One draw of each mixture: choose a logistic, then invert its distribution function."""
     full = shape + log_weight.shape[:-1]
-    gumbel = -torch.empty(*full, log_weight.shape[-1], dtype=location.dtype, device=location.device).exponential_().log()
+    gumbel = (
+        -torch.empty(*full, log_weight.shape[-1], dtype=location.dtype, device=location.device)
+        .exponential_()
+        .log()
+    )
     choice = (log_weight + gumbel).argmax(-1, keepdim=True)
     mu = location.expand(*full, -1).gather(-1, choice).squeeze(-1)
     scale = log_scale.expand(*full, -1).gather(-1, choice).squeeze(-1).exp()

@@ -63,7 +63,7 @@ class Latent(LowerBounded):
         q = self.inference(x)
         return self.decoder(q.rsample()).log_prob(x) - kl_divergence(q, self.prior)
 
-    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, "k *batch"]:
+    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, k * batch]:
         """``k`` draws of log p(x | z) + log p(z) − log q(z | x)."""
         q = self.inference(x)
         z = q.rsample(torch.Size([k]))

@@ -57,7 +57,7 @@ class LowerBounded(Law):
     evidence = Kind.LOWER_BOUND
 
     @abstractmethod
-    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, "k *batch"]:
+    def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, k * batch]:
         """``k`` independent draws of log w, with E w = p(x), differentiable in the law's parameters."""
 
     @abstractmethod
@@ -68,4 +68,6 @@ class LowerBounded(Law):
         """One draw of the k-sample bound; its expectation is at most log p(x) and grows with ``k``."""
         if k < 1:
             raise ValueError(f"a bound needs at least one importance sample, not k = {k}")
-        return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))
+        return self.log_weights(x, k).logsumexp(0) - torch.log(
+            torch.tensor(k, dtype=x.dtype, device=x.device)
+        )

@@ -44,4 +44,6 @@ def log_likelihood(
     """
     with torch.no_grad():
         values, kind = log_prob_values(law, x, k)
-    return LogLikelihood.of(values.double().flatten().tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
+    return LogLikelihood.of(
+        values.double().flatten().tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None
+    )

@@ -47,7 +47,7 @@ class Pushforward(Law):
         self.context = context
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
-        """Draw patterns with their log-densities at the cost of drawing alone, with gradients to the parameters."""
+        """Draw patterns with their log-densities at the cost of drawing, with gradients to the parameters."""
         z = self.base.rsample(torch.Size(sample_shape))
         x, log_det = self.bijection(z, self.context)
         return x, self.base.log_prob(z) - log_det

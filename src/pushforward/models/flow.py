@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from random import Random
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Independent, Normal
+from torch.nn.functional import relu
 
 from pushforward.bijections import Affine, Bijection, Chain, Coupling, Permutation, RationalQuadratic
 from pushforward.distributions.dequantised import dequantised
@@ -21,14 +23,14 @@ __all__ = ["Flow"]
 
 
 class Flow(Model):
-    r"""A neural spline flow: codes of a standard normal law, moved by coupling layers with rational-quadratic splines.
+    r"""A neural spline flow: standard normal codes, moved by couplings with rational-quadratic splines.
 
     .. math:: z \sim \mathcal N(0, I), \qquad x = f_\theta(z, c).
 
     Source: Durkan, Bekasov, Murray and Papamakarios (2019), "Neural Spline Flows".
 
     Arguments:
-        event: What one pattern is; discrete components are dequantised, and the likelihood is then a lower bound.
+        event: What one pattern is; discrete components are dequantised, which leaves a lower bound.
         context: The width of the context.
         transforms: The number of coupling layers.
         hidden: The hidden layers of each coupling's network.
@@ -71,7 +73,7 @@ class Flow(Model):
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Standardise the patterns as the first batch has them, discrete components spread over their cells."""
+        """Standardise the patterns of a first batch, discrete components spread over their cells."""
         generator = torch.Generator().manual_seed(0)
         noise = torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device) - 0.5
         self.bijection.prepare(x + self.event.width.to(x) * noise, self.checked(context))
@@ -84,17 +86,25 @@ def _links(
     kept = size // 2
     inputs, outputs = kept + context, spline.parameters * (size - kept)
     for i in range(transforms):
-        network = MLP(inputs, outputs, hidden) if inputs else Constant(outputs)
-        if isinstance(network, MLP):
-            _start_small(network)
-        yield Coupling(size, kept, spline, network)
+        yield Coupling(size, kept, spline, _network(inputs, outputs, hidden) if inputs else Constant(outputs))
         if i + 1 < transforms:
-            yield Permutation([*range(kept, size), *range(kept)])
+            yield Permutation(_order(size, i))
     yield Affine(size)
 
 
-def _start_small(network: MLP) -> None:
-    """Start near the identity, yet with a gradient for every layer."""
+def _network(inputs: int, outputs: int, hidden: Sequence[int]) -> MLP:
+    """A network that starts near zero, where a spline is the identity, yet with a gradient for every layer."""
+    network = MLP(inputs, outputs, hidden, relu)
     with torch.no_grad():
         network.last.weight.mul_(0.01)
         network.last.bias.zero_()
+    return network
+
+
+def _order(size: int, i: int) -> list[int]:
+    """The i-th permutation, the same for ever: in turn halves change places, so that all components move, or mix."""
+    if i % 2 == 0:
+        return [*range(size // 2, size), *range(size // 2)]
+    random = Random(i)  # its random(), unlike its shuffle(), is promised to stay the same
+    keys = [random.random() for _ in range(size)]
+    return sorted(range(size), key=keys.__getitem__)

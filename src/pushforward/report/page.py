@@ -47,13 +47,15 @@ def write(data: ReportData, path: str | Path) -> Path:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("pushforward.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["tight"] = lambda text: text.replace(" %", "\u00a0%")  # a figure keeps its sign
+    return environment
 
 
 def _json(value: dict[str, Any]) -> str:

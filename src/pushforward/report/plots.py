@@ -67,8 +67,14 @@ class Plot:
     pins: tuple[Tick, ...] = ()
 
 
-def axis(low: float, high: float, count: int = 4, below: Callable[[float], str] | None = None) -> Axis:
-    """An axis over ``[low, high]`` with about ``count`` round ticks.
+def axis(
+    low: float,
+    high: float,
+    count: int = 4,
+    whole: bool = False,
+    below: Callable[[float], str] | None = None,
+) -> Axis:
+    """An axis over ``[low, high]`` with about ``count`` round ticks, at whole numbers only if they are ``whole``.
 
     Example:
         >>> [tick.label for tick in axis(-1.2, 3.9).ticks]
@@ -78,6 +84,7 @@ def axis(low: float, high: float, count: int = 4, below: Callable[[float], str] 
         pad = abs(low) * 0.05 or 1.0
         low, high = low - pad, high + pad
     step = _round_step((high - low) / count)
+    step = max(1.0, step) if whole else step
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     values = [i * step for i in range(first, last + 1)]
     bare = Axis(low, high)
@@ -87,17 +94,17 @@ def axis(low: float, high: float, count: int = 4, below: Callable[[float], str] 
 
 
 def number(value: float, decimals: int) -> str:
-    """A tick's label: thousands apart, a proper minus, powers of ten where it would be long.
+    """A tick's label, short enough for a small plot: ``k`` and ``M`` from ten thousand on, a proper minus.
 
     Example:
-        >>> number(-1234.0, 0), number(2500000.0, 0)
-        ('−1,234', '2.5e6')
+        >>> number(-1234.0, 0), number(50000.0, 0), number(2500000.0, 0)
+        ('−1,234', '50k', '2.5M')
     """
-    if abs(value) >= 1e6:
-        mantissa, exponent = f"{value:.6e}".split("e")
-        return minus(f"{float(mantissa):g}e{int(exponent)}")
-    if decimals > 4:
+    if decimals > 4 or abs(value) >= 1e9:
         return minus(f"{value:.1e}")
+    if abs(value) >= 1e4:
+        unit, name = (1e6, "M") if abs(value) >= 1e6 else (1e3, "k")
+        return minus(f"{value / unit:.6g}{name}")
     return minus(f"{value if value else 0.0:,.{decimals}f}")
 
 
@@ -136,6 +143,8 @@ def _polyline(across: Float[np.ndarray, " n"], down: Float[np.ndarray, " n"]) ->
 
 
 def _round_step(rough: float) -> float:
-    """1, 2 or 5 times a power of ten."""
+    """The nearest of 1, 2 and 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(f * power for f in (1.0, 2.0, 5.0, 10.0) if f * power >= rough * 0.999)
+    return power * next(
+        f for f, most in ((1, 1.5), (2, 3.5), (5, 7.5), (10, math.inf)) if rough / power < most
+    )

@@ -75,13 +75,12 @@ def _closing(data: ReportData) -> list[str]:
     lines = []
     if data.baseline is not None:
         told = percent(data.baseline.classifier).replace("%", " %")
-        lines.append(
-            f"Of two halves of the data themselves the classifier tells {told} apart; {_power(data.baseline)}."
-        )
+        halves = f"Of two halves of the data themselves a classifier tells {told} apart"
+        lines.append(f"{halves}; {_power(data.baseline)}.")
     elif len(audits) == 1:
         lines.append(audits[0].verdict())
     elif audits:
-        lines.append(f"Guessing is right on 50 %; {_power(audits[0])}.")
+        lines.append(f"Guessing is right on 50 %; {_power(audits[0], 'the classifier')}.")
     lines += [f"Note: {note}" for note in data.notes]
     if "page" in data.provenance:
         lines.append(f"The page: {data.provenance['page']}")
@@ -90,6 +89,6 @@ def _closing(data: ReportData) -> list[str]:
     return lines
 
 
-def _power(audit: Audit) -> str:
+def _power(audit: Audit, subject: str = "it") -> str:
     noticed = "nothing" if math.isnan(audit.noticeable) else f"{100 * audit.noticeable:.0f} %"
-    return f"with {audit.n_test:,} the classifier would have noticed {noticed}"
+    return f"with {audit.n_test:,} {subject} would have noticed {noticed}"

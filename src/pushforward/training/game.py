@@ -112,7 +112,13 @@ def adversarial_game(
     return Game(
         model,
         (
-            Player("discriminator", _trainable(model.discriminator.parameters()), discriminator, learning_rate, betas),
+            Player(
+                "discriminator",
+                _trainable(model.discriminator.parameters()),
+                discriminator,
+                learning_rate,
+                betas,
+            ),
             Player("generator", _trainable(model.generator.parameters()), generator, learning_rate, betas),
         ),
     )

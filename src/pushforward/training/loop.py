@@ -107,7 +107,9 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
                 if int(progress * MARKS / MARKS_PER_FIGURE) > int(before * MARKS / MARKS_PER_FIGURE):
                     held_out = _take_figure(match, hooks)
                     counters.seconds += clock.lap()
-                    progress = leg.progress(counters.step, counters.seconds) if leg.steps is None else progress
+                    progress = (
+                        leg.progress(counters.step, counters.seconds) if leg.steps is None else progress
+                    )
                 hooks.record(_row(match, window.mean(), held_out))
             rate = (counters.step - started[1]) / max(time.perf_counter() - started[0], 1e-9)
             hooks.observe(Status(counters.step, counters.seconds, progress, rate, window.last, held_out))

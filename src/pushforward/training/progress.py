@@ -50,13 +50,12 @@ class ProgressLine:
         """The line itself."""
         done = max(status.progress, 1e-9)
         left = status.seconds * (1 - done) / done
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in status.losses.items())
-        held_out = "" if status.held_out is None else f"  held-out {status.held_out:.2f} nats"
-        text = (
+        losses = "  ".join(minus(f"{name} {value:.3f}") for name, value in status.losses.items())
+        held_out = "" if status.held_out is None else f"  held-out {minus(f'{status.held_out:.2f}')} nats"
+        return (
             f"{self.title}  {status.progress:4.0%}  step {status.step:,}  {losses}{held_out}  "
             f"{status.rate:.0f} steps/s  {_clock(left)} left"
         )
-        return minus(text) if losses else text
 
     def __enter__(self) -> ProgressLine:
         if self.console.is_terminal:

@@ -64,7 +64,9 @@ class Match:
             norm = clip_grad_norm_(player.parameters, CLIP)
             if not math.isfinite(loss.item() + norm.item()):
                 what = "loss" if not math.isfinite(loss.item()) else "gradient"
-                raise DivergedError(f"the {what} of the {player.name} is not finite at step {self.counters.step}")
+                raise DivergedError(
+                    f"the {what} of the {player.name} is not finite at step {self.counters.step}"
+                )
             optimiser = self.optimisers[player.name]
             optimiser.param_groups[0]["lr"] = rate * player.learning_rate
             optimiser.step()
@@ -77,8 +79,8 @@ class Match:
         """Move the average towards the weights; quickly at first, when it has seen little."""
         step = self.counters.step
         decay = min(LARGEST_DECAY, (1 + step) / (10 + step))
-        weights = [p.detach() for p in self.game.model.parameters()]
-        torch._foreach_lerp_(list(self.average.values()), weights, 1 - decay)
+        names, weights = zip(*self.game.model.named_parameters(), strict=True)
+        torch._foreach_lerp_([self.average[n] for n in names], [w.detach() for w in weights], 1 - decay)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
@@ -141,7 +143,11 @@ class Match:
 
 def _optimiser(player: Player) -> torch.optim.AdamW:
     return torch.optim.AdamW(
-        player.parameters, lr=player.learning_rate, betas=player.betas, weight_decay=player.weight_decay, fused=True
+        player.parameters,
+        lr=player.learning_rate,
+        betas=player.betas,
+        weight_decay=player.weight_decay,
+        fused=True,
     )
 
 

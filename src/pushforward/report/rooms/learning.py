@@ -59,6 +59,7 @@ def _curves(family: FamilyRecord) -> dict[str, Any]:
         "ended": {p: _figure(curve) for p, curve in losses.items()},
         "held_out_ended": _figure(held_out) if len(held_out[0]) else "",
         "alarms": alarms,
+        "cut": bool(losses) and max(v.max() for _, v in losses.values()) > _settled(x, losses)[1],
         "seconds": duration(family.seconds),
     }
 
@@ -86,14 +87,19 @@ def _steps(metrics: list[dict[str, Any]]) -> Axis:
 
 def _plot(x: Axis, curves: dict[str, Curve], alarms: list[tuple[int, str]], description: str) -> Plot:
     """Curves on one axis; a first fall that would flatten the rest may leave the frame."""
-    settled = np.concatenate([v[s >= x.low + 0.05 * (x.high - x.low)] for s, v in curves.values()])
-    settled = settled if len(settled) else np.concatenate([v for _, v in curves.values()])
-    low, high = float(settled.min()), float(settled.max())
+    low, high = _settled(x, curves)
     pad = 0.06 * (high - low)
     y = axis(low - pad, high + pad, count=4)
     marks = (line(x, y, *_thinned(curve), f"s{k}") for k, curve in enumerate(curves.values()))
     pins = tuple(Tick(x.percent(step), text) for step, text in alarms)
     return Plot(x, y, tuple(marks), description, "step, and time", pins)
+
+
+def _settled(x: Axis, curves: dict[str, Curve]) -> tuple[float, float]:
+    """The range of all readings but those of the first twentieth of the steps."""
+    settled = np.concatenate([v[s >= x.low + 0.05 * (x.high - x.low)] for s, v in curves.values()])
+    settled = settled if len(settled) else np.concatenate([v for _, v in curves.values()])
+    return float(settled.min()), float(settled.max())
 
 
 def _thinned(curve: Curve) -> Curve:

@@ -70,7 +70,7 @@ def _marginal(name: str, sets: list[tuple[str, np.ndarray]], j: int) -> dict[str
     values = [x[:, j] for _, x in sets]
     edges = _edges(values)
     heights = [histogram(v, edges) for v in values]
-    x = axis(float(edges[0]), float(edges[-1]), count=3)
+    x = axis(float(edges[0]), float(edges[-1]), 3, _whole(values[0]))
     y = Axis(0.0, 1.05 * max(float(h.max()) for h in heights) or 1.0)
     styles = ["area data", *(f"line s{k}" for k in range(len(sets) - 1))]
     marks = tuple(area(x, y, edges, h, style) for h, style in zip(heights, styles, strict=True))
@@ -95,6 +95,16 @@ def _frame(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
+def _padded(values: list[Float[np.ndarray, " n"]]) -> Axis:
+    low, high = _frame(np.concatenate(values))
+    pad = 0.05 * (high - low)
+    return axis(low - pad, high + pad, 3, _whole(values[0]))
+
+
+def _whole(values: Float[np.ndarray, " n"]) -> bool:
+    return bool((values == np.round(values)).all())
+
+
 def _pairs(sets: list[tuple[str, np.ndarray]], order: list[int]) -> list[tuple[int, int]]:
     """The pairs of columns whose correlation differs most from the data's for any family."""
     candidates = sorted(order[:PAIRED_COLUMNS])
@@ -116,8 +126,7 @@ def _correlation(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
 
 def _pair(columns: tuple[str, ...], sets: list[tuple[str, np.ndarray]], i: int, j: int) -> dict[str, Any]:
     number = min(POINTS, *(len(x) for _, x in sets))
-    x = axis(*_frame(np.concatenate([s[:, i] for _, s in sets])), count=3)
-    y = axis(*_frame(np.concatenate([s[:, j] for _, s in sets])), count=3)
+    x, y = (_padded([s[:, k] for _, s in sets]) for k in (i, j))
     panels = []
     for name, s in sets:
         points = s[:number, [i, j]]

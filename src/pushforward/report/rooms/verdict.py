@@ -52,7 +52,7 @@ def _paragraph(audits: list[tuple[str, Audit]]) -> str:
     missed = [_naming(name, audit) for name, audit in audits if not audit.distinguishable]
     sentences = [f"A classifier told samples from data for {_enumerate(told) if told else 'no family'}."]
     if missed:
-        sentences.append(f"{_enumerate(missed)}: right no more often than chance explains.")
+        sentences.append(f"For {_enumerate(missed)} it was right no more often than chance explains.")
     sizes, shares = {a.n_test for _, a in audits}, sorted({f"{100 * a.noticeable:.0f}" for _, a in audits})
     n = f"{max(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,}–{max(sizes):,}"
     noticed = shares[0] if len(shares) == 1 else f"{shares[0]}–{shares[-1]}"

@@ -1,0 +1,123 @@
+"""Several families on the same data, on one page."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pushforward.errors import InputError
+from pushforward.families import FAMILIES, family
+from pushforward.fitting import fit
+from pushforward.judging import audit_halves
+from pushforward.report import FamilyRecord, ReportData, table, write
+from pushforward.reporting import measure, page_of_runs, run_to_json
+from pushforward.run import Run
+
+__all__ = ["Comparison", "compare"]
+
+Watching = Callable[[str], contextlib.AbstractContextManager[Any]]
+
+
+@dataclass
+class Comparison:
+    """Runs of several families on the same data, and their page.
+
+    Arguments:
+        directory: Where the runs and the page lie.
+        runs: The runs, in the order asked for.
+        page: What the page says.
+        interrupted: The run that was being trained when the comparison was stopped.
+    """
+
+    directory: Path
+    runs: list[Run] = field(default_factory=list)
+    page: ReportData | None = None
+    interrupted: Run | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Every run's figures, as plain values."""
+        halves = None if self.page is None or self.page.baseline is None else self.page.baseline.to_json()
+        return {
+            "runs": {run.name: run_to_json(run) for run in self.runs},
+            "halves_of_the_data": halves,
+            "report": str(self.directory / "report.html"),
+        }
+
+    def print(self) -> None:
+        """The table, on standard output."""
+        from rich.console import Console
+
+        if self.page is not None:
+            Console(soft_wrap=True, highlight=False).print(table(self.page))
+
+
+def compare(
+    source: Any,
+    models: Sequence[str] = tuple(FAMILIES),
+    *,
+    out: str | Path,
+    steps: int | None = None,
+    budget: str | float | None = None,
+    seed: int = 0,
+    force: bool = False,
+    watching: Watching = lambda title: contextlib.nullcontext(),
+    working: Watching = lambda what: contextlib.nullcontext(),
+    command: str = "",
+    **fitting: Any,
+) -> Comparison:
+    """Train several families on the same data and the same split, and write one page.
+
+    Arguments:
+        source: Anything :func:`pushforward.load` takes.
+        models: The families' names.
+        out: The directory for a run each and ``report.html``; it must not exist.
+        steps: How many steps to train each.
+        budget: How long to train each, one minute by default.
+        seed: Of every random choice.
+        force: Whether to replace a comparison that stands at ``out``.
+        watching: Given a title, a context whose value observes training.
+        working: Given a phrase, a context for what has no steps.
+        command: The command that reproduces the comparison.
+        fitting: Further arguments of :func:`pushforward.fit`.
+    """
+    if not models:
+        raise InputError(f"no model was named; choose some of {', '.join(FAMILIES)}")
+    for name in models:
+        family(name)
+    if len(set(models)) < len(models):
+        raise InputError(f"a model is named twice in {', '.join(models)}; name each once")
+    directory = Path(out)
+    if directory.exists() and not force:
+        raise InputError(f"{directory} exists already; choose another --out, or replace it with --force")
+    comparison = Comparison(directory)
+    records: list[FamilyRecord] = []
+    for name in models:
+        with watching(f"{name:<15}") as observe:
+            run = fit(
+                source,
+                name,
+                out=directory / name,
+                steps=steps,
+                budget=budget,
+                seed=seed,
+                force=force,
+                observe=observe,
+                **fitting,
+            )
+        comparison.runs.append(run)
+        if run.status == "interrupted":
+            comparison.interrupted = run
+            return comparison
+        with working(f"measuring the {name}"):
+            records.append(measure(run, run.splits()))
+    with working("writing the page"):
+        parts = comparison.runs[0].splits()
+        path = directory / "report.html"
+        comparison.page = page_of_runs(
+            comparison.runs, records, parts, path, command, halves=audit_halves(parts, seed)
+        )
+        write(comparison.page, path)
+    return comparison

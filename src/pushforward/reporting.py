@@ -1,0 +1,199 @@
+"""From finished runs to figures, samples and the page."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pushforward.audit import Audit
+from pushforward.data import Dataset, Splits, export
+from pushforward.errors import InputError
+from pushforward.judging import Sides, audit_run, sides
+from pushforward.report import FamilyRecord, ReportData, write
+from pushforward.run import Run
+
+__all__ = ["audit_page", "finish", "measure", "page_of_runs", "print_run", "run_to_json"]
+
+SHOWN = 64
+"""Samples kept in the run's ``samples/``."""
+MOST_WORK = 100_000_000
+"""Numbers a likelihood may push through the network; it bounds the importance samples."""
+
+
+def finish(run: Run) -> Run:
+    """Measure a trained run, and write its figures, some samples and its page."""
+    parts = run.splits()
+    record = measure(run, parts)
+    page = page_of_runs([run], [record], parts, run.directory / "report.html", run.record["command"])
+    write(page, run.directory / "report.html")
+    return run
+
+
+def measure(run: Run, parts: Splits) -> FamilyRecord:
+    """A run's held-out likelihood, its audit and some samples, kept in the run and returned for a page."""
+    likelihood = None
+    if run.family.density:
+        k = max(1, min(100, MOST_WORK // (len(parts.test) * run.schema.event.size)))
+        likelihood = run.log_likelihood(parts.test, k)
+    audit, samples = audit_run(run, parts, run.seed)
+    _keep_samples(run, samples)
+    run.record["results"] = {
+        "log_likelihood": None if likelihood is None else likelihood.to_json(),
+        "audit": None if audit is None else audit.to_json(),
+    }
+    run.save()
+    return FamilyRecord(
+        run.name,
+        samples.numeric(),
+        likelihood=likelihood,
+        density=run.family.density,
+        audit=audit,
+        metrics=run.metrics(),
+        configuration={**run.record["model"], **run.record["game"], "batch": run.record["batch"]},
+        seconds=run.record["trained"]["seconds"],
+        parameters=sum(p.numel() for p in run.model.parameters()),
+    )
+
+
+def page_of_runs(
+    runs: list[Run],
+    records: list[FamilyRecord],
+    parts: Splits,
+    page: Path,
+    command: str,
+    halves: Audit | None = None,
+) -> ReportData:
+    """What a page says of runs on the same data."""
+    data = runs[0].record["data"]
+    real = parts.test.take(slice(0, len(records[0].samples)))
+    return ReportData(
+        title=data["name"],
+        data_description=data["description"],
+        sizes={part: data[part] for part in ("train", "validation", "test")},
+        seed=runs[0].seed,
+        real=real.numeric(),
+        families=records,
+        columns=real.columns,
+        baseline=halves,
+        provenance={
+            "command": command,
+            "page": str(page),
+            "resume": f"pushforward resume {runs[0].directory} --budget 10m",
+            "data": str(data["origin"]["source"]),
+            "fingerprint": data["fingerprint"],
+            "versions": runs[0].record["versions"],
+            "hardware": _hardware(runs[0].device),
+            "written": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        },
+        json={"command": command, "runs": {run.name: run_to_json(run) for run in runs}},
+        notes=_notes(data),
+    )
+
+
+def run_to_json(run: Run) -> dict[str, Any]:
+    """What a run is and what was found, as plain values."""
+    results = run.results
+    page = run.directory / "report.html"
+    return {
+        "run": str(run.directory),
+        "model": run.name,
+        "status": run.status,
+        "data": {k: v for k, v in run.record["data"].items() if k not in ("origin", "inside")},
+        "seed": run.seed,
+        "steps": run.record.get("trained", {}).get("step"),
+        "seconds": run.record.get("trained", {}).get("seconds"),
+        "log_likelihood": results.get("log_likelihood"),
+        "audit": results.get("audit"),
+        "report": str(page) if page.is_file() else None,
+    }
+
+
+def print_run(run: Run) -> None:
+    """A run's figures in the terminal."""
+    data = run.record["data"]
+    print(f"{run.name} of {data['name']} ({data['description']}), seed {run.seed}: {run.status}")
+    trained = run.record.get("trained")
+    if trained:
+        print(f"trained {trained['step']:,} steps in {trained['seconds']:.0f} s")
+    if run.results:
+        figure = run.log_likelihood_of_test
+        print(f"held-out log p(x): {figure if figure is not None else 'none: ' + _no_density(run)}")
+        verdict = run.results["audit"]
+        print(verdict["verdict"] if verdict else "no verdict: fewer than 50 patterns were kept for it")
+    page = run.directory / "report.html"
+    print(f"The page: {page}" if page.is_file() else f"To go on: pushforward resume {run.directory}")
+
+
+def audit_page(
+    real: Any,
+    fake: Any,
+    out: Path | None,
+    *,
+    seed: int = 0,
+    level: float = 0.05,
+    force: bool = False,
+    command: str = "",
+    **reading: Any,
+) -> Audit:
+    """Audit two sources and write the page, if a place for it is given."""
+    if out is not None and out.exists() and not force:
+        raise InputError(f"{out} exists already; choose another --out, or replace it with --force")
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"the folder {out.parent} does not exist; create it, or choose another --out")
+    both = sides(real, fake, seed=seed, **reading)
+    result = both.audit(seed, level)
+    if out is not None:
+        write(_page_of_sides(both, result, seed, command, out), out)
+    return result
+
+
+def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Path) -> ReportData:
+    return ReportData(
+        title=f"{both.real.name} and {both.fake.name}",
+        data_description=f"{both.real.describe()} against {both.fake.describe()}",
+        sizes={},
+        seed=seed,
+        real=both.real.numeric(),
+        families=[FamilyRecord(both.fake.name, both.fake.numeric(), audit=result)],
+        columns=both.real.columns,
+        provenance={
+            "command": command,
+            "page": str(out),
+            "fingerprint": f"{both.real.fingerprint()} and {both.fake.fingerprint()}",
+            "hardware": _hardware(torch.device("cpu")),
+            "written": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        },
+        json={"command": command, "audit": result.to_json()},
+    )
+
+
+def _keep_samples(run: Run, samples: Dataset) -> None:
+    few = samples.take(slice(0, SHOWN))
+    folder = run.directory / "samples"
+    folder.mkdir(exist_ok=True)
+    name = {"pictures": "pictures", "table": "samples.csv"}.get(few.kind, "samples.npy")
+    export(few, folder / name, force=True)
+
+
+def _notes(data: dict[str, Any]) -> list[str]:
+    notes = []
+    if data["repeated"]:
+        notes.append(f"{data['repeated']:,} patterns repeat others exactly. {data['note']}".strip())
+    if data["skipped"]:
+        notes.append(f"{data['skipped']:,} corrupt pictures were left out.")
+    return notes
+
+
+def _no_density(run: Run) -> str:
+    return f"a {run.name.upper()} has no density"
+
+
+def _hardware(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"

@@ -1,0 +1,147 @@
+"""Pictures of mixed sizes and modes, from folders and zips, through the cache."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pushforward.data import load
+from pushforward.errors import InputError
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (30, 6, 5), np.uint8)
+COLOUR = RNG.integers(0, 256, (30, 6, 5, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PUSHFORWARD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def folder_of(x: np.ndarray, folder: Path) -> Path:
+    (folder / "pics" / "sub").mkdir(parents=True)
+    for i, picture in enumerate(x):
+        where = "sub/" if i >= len(x) // 2 else ""
+        Image.fromarray(picture).save(folder / "pics" / f"{where}{i:03d}.png")
+    return folder / "pics"
+
+
+def zipped(folder: Path) -> Path:
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as file:
+        for p in folder.rglob("*"):
+            file.write(p, p.relative_to(folder))
+    return path
+
+
+@pytest.mark.parametrize("x", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("way", ["folder", "zip"])
+def test_pictures_come_in_by_the_order_of_their_names(x: np.ndarray, way: str, tmp_path: Path) -> None:
+    folder = folder_of(x, tmp_path)
+    data = load(folder if way == "folder" else zipped(folder))
+    assert (data.file_kind, data.levels, data.skipped) == (way, 256, 0)
+    np.testing.assert_array_equal(data.values, x)
+
+
+def test_mixed_modes_become_one(tmp_path: Path) -> None:
+    tmp_path = tmp_path / "m"
+    tmp_path.mkdir()
+    Image.fromarray(COLOUR[0]).save(tmp_path / "0.png")
+    Image.fromarray(GREY[0]).save(tmp_path / "1.png")
+    Image.fromarray(GREY[1].astype(np.uint16) * 257).save(tmp_path / "2.png")
+    clear = np.dstack([COLOUR[1], np.zeros((6, 5), np.uint8)])
+    Image.fromarray(clear).save(tmp_path / "3.png")
+    Image.fromarray(GREY[2] > 99).save(tmp_path / "4.png")
+    x = load(tmp_path).values
+    assert x.shape == (5, 6, 5, 3)
+    np.testing.assert_array_equal(x[0], COLOUR[0])
+    np.testing.assert_array_equal(x[1], GREY[0][..., None].repeat(3, -1))
+    np.testing.assert_array_equal(x[2], GREY[1][..., None].repeat(3, -1))
+    assert (x[3] == 255).all(), "what is transparent is white"
+    np.testing.assert_array_equal(x[4, ..., 0], np.where(GREY[2] > 99, 255, 0))
+    grey = load(tmp_path, mode="L").values
+    np.testing.assert_array_equal(grey[1], GREY[0])
+    assert grey.shape == (5, 6, 5)
+
+
+def test_the_shorter_side_is_resized_and_the_middle_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    wide = np.zeros((10, 30), np.uint8)
+    wide[:, 10:20] = 200  # the middle third
+    Image.fromarray(wide).save(folder / "a.png")
+    Image.fromarray(wide.T).save(folder / "b.png")
+    Image.fromarray(np.full((40, 40), 77, np.uint8)).save(folder / "c.png")
+    x = load(folder, size=10).values
+    assert (x[0] == 200).all() and (x[1] == 200).all() and (x[2] == 77).all()
+    assert load(folder, size=(10, 20)).values.shape == (3, 10, 20)
+
+
+def test_a_turned_photograph_is_upright(tmp_path: Path) -> None:
+    folder = tmp_path / "t"
+    folder.mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    halves = np.repeat(np.array([[0], [200]], np.uint8), 8, axis=0).repeat(
+        24, axis=1
+    )  # dark above, light below
+    Image.fromarray(halves).save(folder / "a.jpg", exif=exif, quality=100)
+    x = load(folder).values[0].astype(int)
+    assert x.shape == (24, 16)
+    assert np.abs(x - np.rot90(halves, -1)).max() <= 2
+
+
+def test_corrupt_pictures_are_skipped_and_counted(tmp_path: Path, cache: Path) -> None:
+    folder = folder_of(GREY, tmp_path)
+    whole = (folder / "003.png").read_bytes()
+    (folder / "003.png").write_bytes(whole[:-40])  # its header is good, its pixels are cut short
+    (folder / "004.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"pics: 004\.png is not a picture"):
+        load(folder)
+    assert not list(cache.glob("*")), "nothing half done is kept"
+    for _ in range(2):  # decoded, then from the cache
+        data = load(folder, skip_bad=True)
+        assert data.skipped == 2
+        np.testing.assert_array_equal(data.values, np.delete(GREY, [3, 4], axis=0))
+
+
+def test_the_cache_is_used_mapped_and_renewed(tmp_path: Path, cache: Path) -> None:
+    folder = folder_of(GREY, tmp_path)
+    seen: list[tuple[int, int]] = []
+    first = load(folder, progress=lambda done, total: seen.append((done, total)))
+    assert isinstance(first.values, np.memmap) and seen == [(30, 30)]
+    load(folder, progress=lambda done, total: seen.append((done, total)))
+    assert len(seen) == 1, "the second time it comes from the cache"
+    (kept,) = cache.glob("*.npy")
+    kept.write_bytes(kept.read_bytes()[:200])  # a damaged cache is made anew
+    np.testing.assert_array_equal(load(folder).values, GREY)
+    Image.fromarray(GREY[5]).save(folder / "000.png")
+    (folder / "001.png").unlink()
+    changed = load(folder).values
+    np.testing.assert_array_equal(changed[0], GREY[5])
+    assert len(changed) == 29
+
+
+def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    data = load(folder_of(GREY, tmp_path), cache=tmp_path / "file" / "cache")
+    np.testing.assert_array_equal(data.values, GREY)
+
+
+def test_a_zip_is_not_extracted(tmp_path: Path) -> None:
+    path = zipped(folder_of(GREY, tmp_path))
+    before = {p for p in tmp_path.rglob("*") if "cache" not in p.parts}
+    load(path)
+    assert {p for p in tmp_path.rglob("*") if "cache" not in p.parts} == before
+
+
+def test_arrays_of_pictures_are_framed_like_files(tmp_path: Path) -> None:
+    x = RNG.integers(0, 256, (20, 16, 12), np.uint8)
+    from_files = load(folder_of(x, tmp_path), size=6).values
+    np.testing.assert_array_equal(load(x, size=6).values, from_files)
+    assert load(COLOUR, mode="L").values.shape == (30, 6, 5)
