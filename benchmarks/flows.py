@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from benchmarks.harness import Case, Options, alternate, installed, main
-from pushforward.bijections import Coupling
+from pushforward.bijections import Affine, Coupling, Permutation
 from pushforward.bijections.spline import SHIFT
 from pushforward.event import Event
 from pushforward.models.flow import Flow
@@ -50,24 +49,7 @@ class Perceptron(nn.Sequential):
 
 
 def nflows(d: int) -> Contestant:
-    from nflows.distributions import StandardNormal
-    from nflows.flows import Flow as Peer
-    from nflows.transforms import CompositeTransform
-    from nflows.transforms import Permutation as PeerPermutation
-
-    order = torch.tensor([*range(d // 2, d), *range(d // 2)]).argsort()
-    links = [_nflows_coupling(d)]
-    for _ in range(TRANSFORMS - 1):
-        links += [PeerPermutation(order), _nflows_coupling(d)]
-    flow = Peer(CompositeTransform(links), StandardNormal([d]))
-    return flow, flow.log_prob, torch.no_grad()(lambda: flow.sample(BATCH))
-
-
-def _nflows_coupling(d: int) -> Any:
-    from nflows.transforms import PiecewiseRationalQuadraticCouplingTransform as PeerCoupling
-
-    mask = [0] * (d // 2) + [1] * (d - d // 2)
-    return PeerCoupling(mask, Perceptron, num_bins=BINS, tails="linear", tail_bound=BOUND)
+    return nflows_twin(ours(d)[0], d)
 
 
 def normflows(d: int) -> Contestant:
@@ -76,10 +58,7 @@ def normflows(d: int) -> Contestant:
     from normflows.distributions import DiagGaussian
     from normflows.flows import CoupledRationalQuadraticSpline as Spline
 
-    links = [
-        Spline(d, 1, WIDTH, num_bins=BINS, tail_bound=BOUND, reverse_mask=bool(i % 2))
-        for i in range(TRANSFORMS)
-    ]
+    links = [Spline(d, 1, WIDTH, num_bins=BINS, tail_bound=BOUND, reverse_mask=bool(i % 2)) for i in range(TRANSFORMS)]
     flow = NormalizingFlow(DiagGaussian(d, trainable=False), links)
     return flow, flow.log_prob, torch.no_grad()(lambda: flow.sample(BATCH)[0])
 
@@ -115,20 +94,36 @@ def products(d: int, backward: bool) -> Callable[[], None]:
     return run
 
 
-def nflows_twin(flow: Flow, d: int) -> Callable[[Tensor], Tensor]:
-    """The log-density of an nflows flow with the parameters of ours."""
-    twin, log_prob, _ = nflows(d)
-    couplings = [link for link in flow.bijection.links if isinstance(link, Coupling)]
-    peers = [link for link in twin._transform._transforms if hasattr(link, "transform_net")]
-    for coupling, peer in zip(reversed(couplings), peers, strict=True):
-        first, _, second, _, last = peer.transform_net
-        for mine, theirs in zip([*coupling.network.hidden], [first, second], strict=True):
-            theirs.load_state_dict(mine.state_dict())
-        last.weight.data.copy_(_rearranged(coupling.network.last.weight.data))
-        bias = _rearranged(coupling.network.last.bias.data[:, None]).view(-1, 3 * BINS - 1)
-        bias[:, 2 * BINS :] += SHIFT
-        last.bias.data.copy_(bias.flatten())
-    return log_prob
+def nflows_twin(flow: nn.Module, d: int) -> Contestant:
+    """An nflows flow with the parameters of ours, but for the standardisation, which it does not have."""
+    from nflows.distributions import StandardNormal
+    from nflows.flows import Flow as Peer
+    from nflows.transforms import CompositeTransform
+    from nflows.transforms import Permutation as PeerPermutation
+
+    links = [
+        PeerPermutation(link.back) if isinstance(link, Permutation) else _coupling_twin(link, d)
+        for link in reversed(flow.bijection.links)
+        if not isinstance(link, Affine)
+    ]
+    peer = Peer(CompositeTransform(links), StandardNormal([d]))
+    return peer, peer.log_prob, torch.no_grad()(lambda: peer.sample(BATCH))
+
+
+def _coupling_twin(coupling: Coupling, d: int) -> nn.Module:
+    from nflows.transforms import PiecewiseRationalQuadraticCouplingTransform as PeerCoupling
+
+    mask = [0] * (d // 2) + [1] * (d - d // 2)
+    peer = PeerCoupling(mask, Perceptron, num_bins=BINS, tails="linear", tail_bound=BOUND)
+    peer.to(coupling.network.last.weight.dtype)
+    first, _, second, _, last = peer.transform_net
+    for mine, theirs in zip(coupling.network.hidden, [first, second], strict=True):
+        theirs.load_state_dict(mine.state_dict())
+    last.weight.data.copy_(_rearranged(coupling.network.last.weight.data))
+    bias = _rearranged(coupling.network.last.bias.data[:, None]).view(-1, 3 * BINS - 1)
+    bias[:, 2 * BINS :] += SHIFT
+    last.bias.data.copy_(bias.flatten())
+    return peer
 
 
 def _rearranged(rows: Tensor) -> Tensor:
@@ -140,18 +135,14 @@ def _rearranged(rows: Tensor) -> Tensor:
 
 def equality(d: int) -> Case:
     """Log-densities of our flow and of nflows' with the same parameters, in float64."""
-    torch.set_default_dtype(torch.float64)
-    try:
-        flow = ours(d)[0]
-        for p in flow.parameters():
+    x = 2 * torch.randn(BATCH, d, dtype=torch.float64)
+    flow = ours(d)[0].double()
+    for link in flow.bijection.links[:-1]:
+        for p in link.parameters():
             p.data += 0.05 * torch.randn_like(p)
-        affine = flow.bijection.links[-1]
-        affine.log_scale.data.zero_(), affine.shift.data.zero_()
-        x = 2 * torch.randn(BATCH, d)
-        with torch.no_grad():
-            mine, theirs = flow().log_prob(x), nflows_twin(flow, d)(x)
-    finally:
-        torch.set_default_dtype(torch.float32)
+    log_prob = nflows_twin(flow, d)[1]
+    with torch.no_grad():
+        mine, theirs = flow().log_prob(x), log_prob(x)
     case = f"mean log-density at equal parameters, d = {d}"
     values = mine.mean().item(), {"nflows": theirs.mean().item()}
     return Case(case, *values, "nats", difference=(mine - theirs).abs().max().item())

@@ -47,9 +47,7 @@ class Options:
     threads: int
 
 
-def alternate(
-    functions: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2
-) -> dict[str, float]:
+def alternate(functions: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 2) -> dict[str, float]:
     """The median time of each function in milliseconds, all of them once in every round.
 
     Whatever else the machine does meanwhile thus falls on all of them alike.

@@ -286,7 +286,7 @@ def learning_helps(case: Case) -> None:
 
 
 def rebuilt_from_json(case: Case) -> None:
-    """Configuration to JSON, weights as tensors, and back: the same law, and a ``repr`` that names the configuration."""
+    """Configuration to JSON, weights as tensors, and back: the same law, and a ``repr`` that names it."""
     import json
 
     from safetensors.torch import load, save

@@ -73,12 +73,7 @@ def bomb(side: int = 60000) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(b""))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
 def pictures(extra: dict[str, bytes], n: int = 30, **options: Any) -> Make:
@@ -226,9 +221,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUSHFORWARD_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize(
-    ("make", "words"), [case[1:] for case in BAD_INPUT], ids=[case[0] for case in BAD_INPUT]
-)
+@pytest.mark.parametrize(("make", "words"), [case[1:] for case in BAD_INPUT], ids=[case[0] for case in BAD_INPUT])
 def test_bad_input_is_refused_in_one_sentence(make: Make, words: tuple[str, ...], tmp_path: Path) -> None:
     options = make(tmp_path)
     before = sorted(tmp_path.rglob("*"))
@@ -254,9 +247,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
         load(**options)
 
 
-def test_an_unreadable_file_is_refused_whoever_runs_this(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_file_is_refused_whoever_runs_this(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 

@@ -51,9 +51,7 @@ def test_arrays_come_back(suffix: str, dtype: str, tmp_path: Path) -> None:
 
 
 def test_a_table_as_npz_keeps_names_and_context(tmp_path: Path) -> None:
-    data = Dataset(
-        "table", {"u": np.arange(30.0), "v": np.ones(30)}, columns=("u", "v"), context=TABLE.context
-    )
+    data = Dataset("table", {"u": np.arange(30.0), "v": np.ones(30)}, columns=("u", "v"), context=TABLE.context)
     back = load(export(data, tmp_path / "t.npz"), context="label")
     assert back.columns == ("u", "v")
     np.testing.assert_array_equal(back.numeric(), data.numeric())
@@ -123,9 +121,7 @@ def test_a_write_that_fails_leaves_nothing_and_harms_nothing(
         (TABLE, "t.docx", ".parquet"),
     ],
 )
-def test_a_form_that_does_not_suit_the_data_is_refused(
-    data: Dataset, name: str, words: str, tmp_path: Path
-) -> None:
+def test_a_form_that_does_not_suit_the_data_is_refused(data: Dataset, name: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=words):
         export(data, tmp_path / name)
     assert not list(tmp_path.iterdir())

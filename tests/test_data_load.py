@@ -208,9 +208,7 @@ print(len(data), (peak() - before) * 1024)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's peak memory")
 def test_a_large_csv_takes_at_most_three_times_its_array(tmp_path: Path) -> None:
     n, d = 600_000, 8
-    frame = pd.DataFrame(
-        np.tile(RNG.standard_normal((n // 20, d)), (20, 1)), columns=[f"c{j}" for j in range(d)]
-    )
+    frame = pd.DataFrame(np.tile(RNG.standard_normal((n // 20, d)), (20, 1)), columns=[f"c{j}" for j in range(d)])
     from pyarrow import Table, csv
 
     csv.write_csv(Table.from_pandas(frame, preserve_index=False), tmp_path / "large.csv")

@@ -87,9 +87,7 @@ def test_a_turned_photograph_is_upright(tmp_path: Path) -> None:
     folder.mkdir()
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
-    halves = np.repeat(np.array([[0], [200]], np.uint8), 8, axis=0).repeat(
-        24, axis=1
-    )  # dark above, light below
+    halves = np.repeat(np.array([[0], [200]], np.uint8), 8, axis=0).repeat(24, axis=1)  # dark above, light below
     Image.fromarray(halves).save(folder / "a.jpg", exif=exif, quality=100)
     x = load(folder).values[0].astype(int)
     assert x.shape == (24, 16)

@@ -193,9 +193,7 @@ def test_nothing_is_learned_from_other_data() -> None:
     schema = Schema.fit(MIXED)
     before = json.dumps(schema.to_json())
     other = table(**{**MIXED.values, "height": MIXED.values["height"] * 1000})
-    assert schema.encode(other, torch.float64)[:, 0].mean() > 100, (
-        "test data are not standardised by themselves"
-    )
+    assert schema.encode(other, torch.float64)[:, 0].mean() > 100, "test data are not standardised by themselves"
     schema.log_det(other)
     assert json.dumps(schema.to_json()) == before
 
@@ -287,9 +285,7 @@ def test_context_round_trips() -> None:
     ],
 )
 def test_a_wrong_context_is_named(given_: dict[str, Any], words: str) -> None:
-    data = Dataset(
-        "array", RNG.standard_normal((60, 2)), columns=("a", "b"), context={"label": np.arange(60) % 4}
-    )
+    data = Dataset("array", RNG.standard_normal((60, 2)), columns=("a", "b"), context={"label": np.arange(60) % 4})
     with pytest.raises(InputError, match=words):
         Schema.fit(data).context_from(given_, 3)
     with pytest.raises(InputError, match="lacks the context 'label'"):

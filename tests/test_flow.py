@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,10 +19,13 @@ from pushforward.models.flow import Flow
 
 
 @pytest.fixture(autouse=True)
-def _seeded() -> object:
+def _seeded() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tensors this small gain nothing from a second
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+    torch.set_num_threads(threads)
 
 
 def flow(size: int, context: int = 0, noise: float = 0.05) -> Flow:
@@ -31,7 +35,7 @@ def flow(size: int, context: int = 0, noise: float = 0.05) -> Flow:
         p.data += noise * torch.randn_like(p)
     for link in model.bijection.links:
         if hasattr(link, "network") and hasattr(link.network, "last"):
-            link.network.last.bias.data += torch.randn_like(link.network.last.bias)
+            link.network.last.bias.data += 0.4 * torch.randn_like(link.network.last.bias)
     return model
 
 
@@ -50,28 +54,20 @@ def test_a_pushforward_by_an_affine_map_is_the_normal_law_it_should_be() -> None
 
 
 @torch.no_grad()
-def test_the_density_integrates_to_one() -> None:
-    grid = torch.linspace(-9, 9, 1201, dtype=torch.float64)
-    points = torch.cartesian_prod(grid, grid)
-    law = flow(2)()
-    mass = law.log_prob(points).exp().sum() * (grid[1] - grid[0]) ** 2
-    assert abs(mass - 1) < 2e-3
-
-
-@torch.no_grad()
 @pytest.mark.parametrize("context", [0, 2])
-def test_samples_agree_with_the_density(context: int) -> None:
-    model = flow(3, context)
-    c = torch.randn(context, dtype=torch.float64) if context else None
-    x = model(c).sample((4000,))
-    z, _ = model.bijection.inverse(x, c)
-    assert min(kstest(z[:, i], "norm").pvalue for i in range(3)) > 1e-3
-    # The mean of log p under p is the negative entropy, which importance sampling from a wide normal law gives too.
-    wide = Independent(Normal(x.mean(0), 1.5 * x.std(0)), 1)
-    y = wide.sample((40_000,))
-    log_p = model(c).log_prob(y)
-    weight = (log_p - wide.log_prob(y)).exp()
-    assert abs((weight * log_p).mean() - model(c).log_prob(x).mean()) < 0.15
+def test_the_density_integrates_to_one_and_samples_agree_with_it(context: int) -> None:
+    model = flow(2, context)
+    law = model(torch.randn(context, dtype=torch.float64) if context else None)
+    grid = torch.linspace(-8, 8, 1201, dtype=torch.float64)
+    points = torch.cartesian_prod(grid, grid)
+    mass = law.log_prob(points).exp() * (grid[1] - grid[0]) ** 2
+    assert abs(mass.sum() - 1) < 3e-3
+    x = law.sample((10_000,))
+    for corner in x[:5]:
+        share = (x < corner).all(-1).double().mean()
+        assert abs(share - mass[(points < corner).all(-1)].sum()) < 0.025
+    z, _ = model.bijection.inverse(x, law.context)
+    assert min(kstest(z[:, i], "norm").pvalue for i in range(2)) > 1e-3
 
 
 def test_shapes_broadcast_as_torch_laws_do() -> None:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pushforward.audit import Audit as Audit
+    from pushforward.auditing import Audit as Audit
     from pushforward.comparison import compare as compare
     from pushforward.data import Dataset as Dataset
     from pushforward.data import Schema as Schema
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from pushforward.fitting import resume as resume
     from pushforward.judging import audit as audit
     from pushforward.run import Run as Run
-    from pushforward.run import open_run as open
+    from pushforward.run import open_run as open  # noqa: A004, F401  # pushforward.open, as numpy.load
 
 __version__ = version("pushforward")
 
 _HOMES = {
-    "Audit": "audit",
+    "Audit": "auditing",
     "Block": "event",
     "Dataset": "data",
     "Estimate": "evidence",

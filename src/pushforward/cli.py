@@ -41,9 +41,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Key = Annotated[str | None, typer.Option(help="Which array of an .npz file.")]
 Columns = Annotated[str | None, typer.Option(help="Use these columns alone: a,b,c.")]
 Drop = Annotated[str | None, typer.Option(help="Leave these columns out: a,b,c.")]
-Context = Annotated[
-    str | None, typer.Option(help="Columns that condition the model and are not modelled: a,b.")
-]
+Context = Annotated[str | None, typer.Option(help="Columns that condition the model and are not modelled: a,b.")]
 Delimiter = Annotated[str | None, typer.Option(help="What separates a text file's cells.")]
 Size = Annotated[str | None, typer.Option(help="Resize and crop pictures: 32, or 32x48 for height × width.")]
 Mode = Annotated[str | None, typer.Option(help="Read pictures as L (grey) or RGB.")]
@@ -66,9 +64,7 @@ def fit(
     sets: Sets = None,
     device: Device = "auto",
     force: Force = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")
-    ] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")] = False,
     key: Key = None,
     columns: Columns = None,
     drop: Drop = None,
@@ -130,9 +126,7 @@ def resume(
 def sample(
     directory: Directory,
     n: Annotated[int, typer.Option("-n", "--number", help="How many.")],
-    out: Annotated[
-        Path, typer.Option(help="A .csv, .tsv, .parquet, .npy or .npz file, or a folder for pictures.")
-    ],
+    out: Annotated[Path, typer.Option(help="A .csv, .tsv, .parquet, .npy or .npz file, or a folder for pictures.")],
     seed: Seed = 0,
     given: Annotated[list[str] | None, typer.Option(help="A value of the context: --given label=3.")] = None,
     force: Force = False,
@@ -156,9 +150,7 @@ def score(
     directory: Directory,
     source: Source,
     out: Annotated[Path | None, typer.Option(help="A CSV file for one log-likelihood a row.")] = None,
-    k: Annotated[
-        int, typer.Option("--k", help="Importance samples, where the model is known by a bound.")
-    ] = 100,
+    k: Annotated[int, typer.Option("--k", help="Importance samples, where the model is known by a bound.")] = 100,
     seed: Seed = 0,
     key: Key = None,
     columns: Columns = None,
@@ -190,12 +182,8 @@ def score(
 
 @app.command()
 def audit(
-    real: Annotated[
-        str, typer.Argument(help="Data, or a run, which stands for the data it kept for the verdict.")
-    ],
-    fake: Annotated[
-        str, typer.Argument(help="Samples in the same form, or a run, which stands for its model's.")
-    ],
+    real: Annotated[str, typer.Argument(help="Data, or a run, which stands for the data it kept for the verdict.")],
+    fake: Annotated[str, typer.Argument(help="Samples in the same form, or a run, which stands for its model's.")],
     out: Annotated[Path | None, typer.Option(help="An HTML file for the page.")] = None,
     seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Of the test, and one minus the intervals' coverage.")] = 0.05,
@@ -214,9 +202,7 @@ def audit(
 
     reading = _reading(key, columns, drop, delimiter, size, mode, skip_bad)
     with _working("telling them apart"):
-        result = audit_page(
-            real, fake, out, seed=seed, level=level, force=force, command=_command(), **reading
-        )
+        result = audit_page(real, fake, out, seed=seed, level=level, force=force, command=_command(), **reading)
     if as_json:
         _print_json(result.to_json())
     else:

@@ -15,6 +15,7 @@ from pushforward.judging import audit_halves
 from pushforward.report import FamilyRecord, ReportData, table, write
 from pushforward.reporting import measure, page_of_runs, run_to_json
 from pushforward.run import Run
+from pushforward.storage import refuse_existing
 
 __all__ = ["Comparison", "compare"]
 
@@ -90,8 +91,7 @@ def compare(
     if len(set(models)) < len(models):
         raise InputError(f"a model is named twice in {', '.join(models)}; name each once")
     directory = Path(out)
-    if directory.exists() and not force:
-        raise InputError(f"{directory} exists already; choose another --out, or replace it with --force")
+    refuse_existing(directory, force)
     comparison = Comparison(directory)
     records: list[FamilyRecord] = []
     for name in models:
@@ -116,8 +116,6 @@ def compare(
     with working("writing the page"):
         parts = comparison.runs[0].splits()
         path = directory / "report.html"
-        comparison.page = page_of_runs(
-            comparison.runs, records, parts, path, command, halves=audit_halves(parts, seed)
-        )
+        comparison.page = page_of_runs(comparison.runs, records, parts, path, command, halves=audit_halves(parts, seed))
         write(comparison.page, path)
     return comparison

@@ -1,7 +1,7 @@
 """Numbers that know what they are.
 
-A figure without its kind misleads: an ELBO of −90 nats and an exact log-likelihood of −91 nats do not say which model is
-better. So a figure here is a frozen value with its uncertainty, its sample size, its units and its *kind*, and two
+A figure without its kind misleads: an ELBO of −90 nats and an exact log-likelihood of −91 nats do not say which model
+is better. So a figure here is a frozen value with its uncertainty, its sample size, its units and its *kind*, and two
 figures are ranked only where their kinds allow it.
 """
 
@@ -67,9 +67,7 @@ class LogLikelihood:
             raise ValueError(f"a standard error cannot be negative, as se = {self.se} is")
 
     @classmethod
-    def of(
-        cls, values: Iterable[float], kind: Kind, dims: int | None = None, k: int | None = None
-    ) -> LogLikelihood:
+    def of(cls, values: Iterable[float], kind: Kind, dims: int | None = None, k: int | None = None) -> LogLikelihood:
         """Summarise one log-likelihood per event.
 
         Example:
@@ -176,9 +174,7 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if not (math.isnan(self.value) or self.low <= self.value <= self.high):
-            raise ValueError(
-                f"{self.name}: the value {self.value} is outside its interval [{self.low}, {self.high}]"
-            )
+            raise ValueError(f"{self.name}: the value {self.value} is outside its interval [{self.low}, {self.high}]")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; what is not finite becomes ``None``."""

@@ -20,9 +20,9 @@ from pushforward.data.keep import keep
 from pushforward.errors import DivergedError, InputError
 from pushforward.families import configure, family
 from pushforward.run import FORMAT, Run
-from pushforward.storage import new_directory, write_json, write_tensors
+from pushforward.storage import new_directory, refuse_existing, write_json, write_tensors
 from pushforward.training.game import Batch
-from pushforward.training.loop import Hooks, Settings, Status, isolated_randomness, play
+from pushforward.training.loop import Hooks, Observer, Settings, isolated_randomness, play
 from pushforward.training.metrics import MetricsFile
 from pushforward.training.schedule import Leg, parse_budget
 from pushforward.training.signals import StopSignals
@@ -38,8 +38,6 @@ HELD_OUT_AT_MOST = 2000
 """Validation patterns that weights are chosen by."""
 ON_DEVICE_AT_MOST = 1 << 31
 """Bytes of encoded patterns kept as one tensor on the device; more are encoded batch by batch."""
-
-Observer = Callable[[Status], None]
 
 
 def fit(
@@ -88,14 +86,13 @@ def fit(
         >>> run.sample(3).describe()
         '3 pictures of 8×8'
     """
-    chosen = family(model)
+    family(model)
     if steps is None and budget is None:
         budget = DEFAULT_BUDGET
     leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
     where = device_named(device)
     place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
-    if place.exists() and not force:
-        raise InputError(f"{place} exists already; choose another --out, or replace it with --force")
+    refuse_existing(place, force)
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train)
@@ -120,7 +117,6 @@ def fit(
         }
         write_json(draft / "run.json", record)
         _first_checkpoint(Run(draft, where), parts)
-    del chosen
     return train(Run(place, where), parts, observe)
 
 
@@ -140,9 +136,7 @@ def resume(
     run = Run(directory, device_named(device))
     if steps is not None or budget is not None:
         _, counters = run.checkpoints.latest()
-        leg = Leg(
-            counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget)
-        )
+        leg = Leg(counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget))
         parts = run.splits()
         run.record["legs"].append(leg.to_json())
     elif run.status in ("finished", "stopped early"):
@@ -199,9 +193,7 @@ def device_named(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     with contextlib.suppress(RuntimeError):
-        if torch.device(name).type == "cpu" or (
-            torch.device(name).type == "cuda" and torch.cuda.is_available()
-        ):
+        if torch.device(name).type == "cpu" or (torch.device(name).type == "cuda" and torch.cuda.is_available()):
             return name
     raise InputError(f"no device {name!r} on this machine; use --device cpu, or auto to take what there is")
 
@@ -218,8 +210,7 @@ def _first_checkpoint(run: Run, parts: Splits) -> None:
     """What training starts from, so that a run can be resumed from the moment it exists."""
     run.checkpoints.directory.mkdir()
     model = run.fresh_model()
-    first = parts.train.take(slice(0, PREPARED_WITH))
-    batch = _batch(run, first)
+    batch = _batch(run, parts.train.thinned(PREPARED_WITH, run.seed))
     with isolated_randomness(run.device), torch.no_grad():
         torch.manual_seed(seed_of(run.seed, "prepare"))
         model.prepare(batch.x, batch.context)
@@ -228,9 +219,7 @@ def _first_checkpoint(run: Run, parts: Splits) -> None:
 
 def _batch(run: Run, dataset: Dataset) -> Batch:
     context = run.schema.encode_context(dataset)
-    return Batch(
-        run.schema.encode(dataset).to(run.device), None if context is None else context.to(run.device)
-    )
+    return Batch(run.schema.encode(dataset).to(run.device), None if context is None else context.to(run.device))
 
 
 def _stream(run: Run, parts: Splits) -> Stream:
@@ -256,7 +245,7 @@ def _held_out(run: Run, match: Match, parts: Splits) -> Callable[[], float] | No
 
     if not run.family.density:
         return None
-    part = parts.validation.take(slice(0, HELD_OUT_AT_MOST))
+    part = parts.validation.thinned(HELD_OUT_AT_MOST, run.seed)
     batch = _batch(run, part)
     log_det = run.schema.log_det(part)
     possible = log_det.isfinite()  # a row that breaks a constant column is as impossible under every weight

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pushforward.audit import Audit
-from pushforward.audit import audit as audit_arrays
+from pushforward.auditing import Audit
+from pushforward.auditing import audit as audit_arrays
 from pushforward.data import Dataset, Splits, load
 from pushforward.errors import InputError
 from pushforward.run import Run
 from pushforward.training.stream import seed_of
 
-__all__ = ["audit", "audit_halves", "audit_run", "sides"]
+__all__ = ["Sides", "audit", "audit_halves", "audit_run", "real_side", "sides"]
 
 FEWEST = 50
 """Held-out patterns below which no verdict is given."""
@@ -36,7 +36,6 @@ class Sides:
 
     def audit(self, seed: int = 0, level: float = 0.05) -> Audit:
         """The audit of the two."""
-        _check_same_form(self.real, self.fake)
         real, fake = self.real, self.fake
         return audit_arrays(
             real.numeric(),
@@ -54,7 +53,7 @@ def audit(real: Any, fake: Any, *, seed: int = 0, level: float = 0.05, **reading
     """How far samples can be told from data.
 
     Arguments:
-        real: Data: anything :func:`pushforward.load` takes, or a run, which stands for the data it kept for the verdict.
+        real: Anything :func:`pushforward.load` takes, or a run, which stands for the data it kept for the verdict.
         fake: Samples in the same form, or a run, which stands for its model's.
         seed: Of samples drawn, of the division in halves and of the discriminator.
         level: Of the test, and one minus the intervals' coverage.
@@ -72,10 +71,11 @@ def sides(real: Any, fake: Any, *, seed: int = 0, **reading: Any) -> Sides:
     """Two sources as data sets in one form."""
     run_real, run_fake = _as_run(real), _as_run(fake)
     if run_fake is None:
-        return Sides(_real(run_real, real, reading), _load(fake, reading))
+        data = _load(real, reading) if run_real is None else run_real.splits().test
+        return Sides(data, _in_form_of(data, _load(fake, reading)))
     if run_real is None:
         dataset = _load(real, {"context": run_fake.context_names or None, **reading})
-        run_fake.schema.check(dataset)
+        dataset = run_fake.schema.conform(dataset)
         if dataset.fingerprint() == run_fake.record["data"]["fingerprint"]:
             return _sides_of_run(run_fake, run_fake.splits(), seed)
         return Sides(dataset, run_fake.sample_like(dataset, seed))
@@ -104,20 +104,25 @@ def audit_halves(parts: Splits, seed: int = 0) -> Audit | None:
     n = min(len(parts.validation), len(parts.test))
     if n < FEWEST:
         return None
-    order = np.random.default_rng(seed_of(seed, "halves")).permutation(len(parts.train))[
-        : 2 * PATTERNS_AT_MOST
-    ]
-    one, other = np.array_split(order, 2)
-    halves = Sides(
-        parts.test, parts.validation, parts.train.take(np.sort(one)), parts.train.take(np.sort(other))
-    )
+    train = parts.train.thinned(2 * PATTERNS_AT_MOST, seed)
+    side = np.random.default_rng(seed_of(seed, "halves")).permutation(len(train)) % 2
+    one, other = (train.take(np.flatnonzero(side == i)) for i in (0, 1))
+    most = PATTERNS_AT_MOST
+    halves = Sides(parts.test.thinned(most, seed), parts.validation.thinned(most, seed), one, other)
     return halves.audit(seed)
 
 
+def real_side(parts: Splits, run: Run) -> Dataset:
+    """The held-out patterns that a run's samples are judged against."""
+    return parts.test.thinned(_most(run), run.seed)
+
+
+def _most(run: Run) -> int:
+    return min(PATTERNS_AT_MOST, max(1000, NUMBERS_AT_MOST // run.schema.event.size))
+
+
 def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
-    width = run.schema.event.size
-    most = min(PATTERNS_AT_MOST, max(1000, NUMBERS_AT_MOST // width))
-    real, train = parts.test.take(slice(0, most)), parts.train.take(slice(0, most))
+    real, train = real_side(parts, run), parts.train.thinned(_most(run), seed)
     return Sides(real, run.sample_like(real, seed), train, run.sample_like(train, seed + 1))
 
 
@@ -129,36 +134,21 @@ def _as_run(source: Any) -> Run | None:
     return None
 
 
-def _real(run: Run | None, source: Any, reading: dict[str, Any]) -> Dataset:
-    return _load(source, reading) if run is None else run.splits().test
-
-
 def _load(source: Any, reading: dict[str, Any]) -> Dataset:
     return source if isinstance(source, Dataset) else load(source, **reading)
 
 
-def _check_same_form(real: Dataset, fake: Dataset) -> None:
-    pictures = [d.kind == "pictures" for d in (real, fake)]
-    if pictures[0] != pictures[1]:
-        raise InputError(
-            f"cannot compare {real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
-        )
-    if (
-        set(real.columns) != set(fake.columns)
-        and len(real.columns) == len(fake.columns)
-        and "array"
-        in (
-            real.kind,
-            fake.kind,
-        )
-    ):
-        return  # an array's columns have no names of their own
+def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
+    """``fake`` with the order of columns and the levels of pictures that ``real`` has; refused where it cannot be."""
+    if (real.kind == "pictures") != (fake.kind == "pictures"):
+        raise InputError(f"cannot compare {real.name} ({real.describe()}) with {fake.name} ({fake.describe()})")
+    if real.kind == "pictures":
+        return fake if real.levels is None else fake.on_levels(real.levels)
+    if "array" in (real.kind, fake.kind) and len(real.columns) == len(fake.columns):
+        return fake  # an array's columns go by their place
     missing = [c for c in real.columns if c not in fake.columns]
     extra = [c for c in fake.columns if c not in real.columns]
     if missing or extra:
-        parts = [
-            f"{what} {', '.join(names[:5])}"
-            for what, names in (("lacks", missing), ("also has", extra))
-            if names
-        ]
+        parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
         raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")
+    return replace(fake, columns=real.columns)

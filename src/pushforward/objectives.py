@@ -67,7 +67,7 @@ def minimax_loss(fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
 
 
 def non_saturating_loss(fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-    r"""The generator's substitute loss, :math:`-\tfrac12 \mathbb E_{p_\theta} \log \pi(x)` (Goodfellow et al. 2014, section 3).
+    r"""The generator's substitute, :math:`-\tfrac12 \mathbb E_{p_\theta} \log \pi(x)` (Goodfellow et al. 2014, section 3).
 
     It has the fixed point of (11) but not its value: it is *not* the minimax loss.
     """
@@ -75,9 +75,9 @@ def non_saturating_loss(fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
 
 
 def gradient_penalty(logits: Float[Tensor, " n"], x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-    r"""R₁, :math:`\tfrac12 \mathbb E_p \|\nabla_x \operatorname{logit} \pi(x)\|^2` on real patterns (Mescheder et al. 2018).
+    r"""R₁, :math:`\tfrac12 \mathbb E_p \|\nabla_x \operatorname{logit} \pi(x)\|^2` on real patterns.
 
-    ``x`` must require a gradient and ``logits`` depend on it.
+    Source: Mescheder, Geiger and Nowozin (2018). ``x`` must require a gradient and ``logits`` depend on it.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
     return 0.5 * gradient.square().sum(-1).mean()

@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from pushforward.audit import Audit
+from pushforward.auditing import Audit
 from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
-from pushforward.judging import Sides, audit_run, sides
+from pushforward.judging import Sides, audit_run, real_side, sides
 from pushforward.report import FamilyRecord, ReportData, write
 from pushforward.run import Run
+from pushforward.storage import refuse_existing
 
 __all__ = ["audit_page", "finish", "measure", "page_of_runs", "print_run", "run_to_json"]
 
@@ -70,7 +71,7 @@ def page_of_runs(
 ) -> ReportData:
     """What a page says of runs on the same data."""
     data = runs[0].record["data"]
-    real = parts.test.take(slice(0, len(records[0].samples)))
+    real = real_side(parts, runs[0])
     return ReportData(
         title=data["name"],
         data_description=data["description"],
@@ -141,8 +142,8 @@ def audit_page(
     **reading: Any,
 ) -> Audit:
     """Audit two sources and write the page, if a place for it is given."""
-    if out is not None and out.exists() and not force:
-        raise InputError(f"{out} exists already; choose another --out, or replace it with --force")
+    if out is not None:
+        refuse_existing(out, force)
     if out is not None and not out.parent.is_dir():
         raise InputError(f"the folder {out.parent} does not exist; create it, or choose another --out")
     both = sides(real, fake, seed=seed, **reading)

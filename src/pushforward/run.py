@@ -1,7 +1,7 @@
 """A run: one directory that holds a model, what it learnt from, how, and how well.
 
-``run.json`` (sealed) · ``model.safetensors`` (the weights to use) · ``checkpoints/`` · ``metrics.jsonl`` · ``samples/`` ·
-``report.html``, and ``data.*`` where the data came from memory.
+``run.json`` (sealed) · ``model.safetensors`` (the weights to use) · ``checkpoints/`` · ``metrics.jsonl`` ·
+``samples/`` · ``report.html``, and ``data.*`` where the data came from memory.
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ class Run:
         self.directory = Path(directory)
         self.device = torch.device(device)
         if not (self.directory / "run.json").is_file():
-            raise RunError(
-                f"{self.directory} is not a run: it holds no run.json; fit a model with `pushforward fit`"
-            )
+            raise RunError(f"{self.directory} is not a run: it holds no run.json; fit a model with `pushforward fit`")
         self.record = _migrated(read_json(self.directory / "run.json"), self.directory)
 
     def __repr__(self) -> str:
@@ -199,7 +197,7 @@ class Run:
         """
         self.require_density()
         dataset = data if isinstance(data, Dataset) else load(data, context=self.context_names or None)
-        self.schema.check(dataset)
+        dataset = self.schema.conform(dataset)
         x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
         values, kind = self.encoded_log_prob(x, context, k, seed)
         return (values + self.schema.log_det(dataset)).numpy(), kind

@@ -1,8 +1,8 @@
 """Files that are written whole or not at all, and that know when they have been altered.
 
 A file is written under a temporary name beside its place, flushed to the disk and renamed: whoever looks finds the old
-one or the new one. Tensors go to safetensors, everything else to JSON; both carry a SHA-256 digest of what they mean, so
-that a flipped bit is an error with the file's name and not a subtly different model. Nothing is pickled or executed.
+one or the new one. Tensors go to safetensors, everything else to JSON; both carry a SHA-256 digest of what they mean,
+so that a flipped bit is an error with the file's name and not a subtly different model. Nothing is pickled or executed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,40 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from pushforward.errors import InputError, RunError
 
-__all__ = ["new_directory", "read_json", "read_tensors", "write_bytes", "write_json", "write_tensors"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "new_directory",
+    "read_json",
+    "read_tensors",
+    "refuse_existing",
+    "whole",
+    "write_bytes",
+    "write_json",
+    "write_tensors",
+]
 
 DIGEST = "sha256"
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Write a file or a folder whole or not at all: fill the temporary path this yields."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+        _put(temporary, path)
+        _sync(path.parent)
+    finally:
+        _remove(temporary)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -32,20 +57,11 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         InputError: If the place cannot be written or the disk is full; what stood there stays.
     """
-    temporary = _temporary(path)
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with whole(path) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; choose another place or free some room"
-        ) from None
-    _sync(path.parent)
+        raise _unwritable(path, error) from error
 
 
 @contextlib.contextmanager
@@ -55,24 +71,20 @@ def new_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
     Raises:
         InputError: If ``path`` exists (unless ``force``) or cannot be written.
     """
-    if path.exists() and not force:
-        raise InputError(f"{path} exists already; choose another place, or replace it with --force")
-    temporary = _temporary(path)
+    refuse_existing(path, force)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.mkdir()
+        with whole(path) as temporary:
+            temporary.mkdir()
+            yield temporary
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another place") from None
-    try:
-        yield temporary
-        old = _temporary(path)
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-        _sync(path.parent)
-        _remove(old)
-    finally:
-        _remove(temporary)
+        raise _unwritable(path, error) from error
+
+
+def refuse_existing(path: Path, force: bool) -> None:
+    """Raise an ``InputError`` if something stands at ``path`` that may not be replaced."""
+    if path.exists() and not force:
+        raise InputError(f"{path} exists already; choose another --out, or replace it with --force")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -95,9 +107,7 @@ def read_json(path: Path) -> dict[str, Any]:
             f"{path} is truncated or altered: it is not the JSON that was written; {_remedy(path)}"
         ) from None
     if digest != _digest_json(value):
-        raise RunError(
-            f"{path} was altered after it was written: its checksum does not match; {_remedy(path)}"
-        )
+        raise RunError(f"{path} was altered after it was written: its checksum does not match; {_remedy(path)}")
     return dict(value)
 
 
@@ -142,11 +152,7 @@ def _read(path: Path) -> bytes:
 
 
 def _remedy(path: Path) -> str:
-    return (
-        "restore it from a copy, or fit again"
-        if path.name.endswith(".json")
-        else "an earlier checkpoint may serve"
-    )
+    return "restore it from a copy, or fit again" if path.name.endswith(".json") else "an earlier checkpoint may serve"
 
 
 def _digest_json(value: Mapping[str, Any]) -> str:
@@ -161,12 +167,27 @@ def _digest_tensors(tensors: Mapping[str, Tensor], record: str) -> str:
         t = tensors[name]
         digest.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
         if t.numel():
-            digest.update(memoryview(t.reshape(-1).view(torch.uint8).numpy()))
+            digest.update(t.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path}: {error.strerror or error}; choose another place or free some room")
+
+
+def _put(new: Path, path: Path) -> None:
+    """Rename ``new`` to ``path``; a folder already there is moved aside, for renaming needs the place."""
+    if not path.is_dir():
+        new.replace(path)
+        return
+    old = new.with_suffix(".old")
+    path.replace(old)
+    try:
+        new.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old)
 
 
 def _sync(directory: Path) -> None:
@@ -179,4 +200,8 @@ def _sync(directory: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

@@ -15,9 +15,7 @@ from torch.nn.functional import softplus
 
 __all__ = ["RationalQuadratic"]
 
-MINIMUM = (
-    1e-3  # of a bin's share of the interval and of a knot's derivative (Durkan et al. 2019, as in nflows)
-)
+MINIMUM = 1e-3  # of a bin's share of the interval and of a knot's derivative (Durkan et al. 2019, as in nflows)
 SHIFT = math.log(math.expm1(1 - MINIMUM))  # makes the derivative of a zero parameter 1
 
 
@@ -76,9 +74,7 @@ class RationalQuadratic:
         if parameters.shape != (self.parameters, *x.shape):
             expected = (self.parameters, *x.shape)
             raise ValueError(f"expected parameters of shape {expected}, received {tuple(parameters.shape)}")
-        y, log_derivative = _Spline.apply(
-            x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse
-        )
+        y, log_derivative = _Spline.apply(x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse)
         return y, log_derivative
 
 
@@ -165,9 +161,7 @@ def _locate(z: Tensor, parameters: Tensor, bins: int, bound: float, axis: int) -
     ends = torch.add(index, k, alpha=z.numel())
     border = torch.zeros_like(z)[None]  # a zero parameter means the derivative 1 of the identity outside
     inner = torch.cat([border, parameters[2 * bins :], border])
-    return _Place(
-        shares, passed, at, ends, _take(stacked, at), _take(sizes, at), _take(inner, ends).add_(SHIFT)
-    )
+    return _Place(shares, passed, at, ends, _take(stacked, at), _take(sizes, at), _take(inner, ends).add_(SHIFT))
 
 
 def _parameters_gradient(

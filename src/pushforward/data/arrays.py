@@ -91,10 +91,8 @@ def read_npy(path: Path) -> Array:
         return numbers(np.load(path, mmap_mode="r", allow_pickle=False), path.name)
 
 
-def read_npz(
-    path: Path, key: str | None, context: tuple[str, ...]
-) -> tuple[Array, list[str], dict[str, Array]]:
-    """An archive's array (the one named by ``key``), its columns' names if given, and its context arrays."""
+def read_npz(path: Path, key: str | None, context: tuple[str, ...]) -> tuple[Array, list[str], dict[str, Array], int]:
+    """An archive's array (the one named by ``key``), its columns' names if given, its context and its levels."""
     with reading(path.name, "a .npz archive of arrays"):
         headers = _headers(path)
         key = _only_key(path.name, headers) if key is None else key
@@ -103,12 +101,12 @@ def read_npz(
         with np.load(path, allow_pickle=False) as archive:
             _refuse_objects(headers, [key, *(c for c in context if c in headers)], path.name)
             x = numbers(archive[key], f"{path.name}[{key!r}]")
-            names = [
-                n for n in ("cols", "columns") if n in headers and n != key and headers[n][1].kind in "US"
-            ]
+            names = [n for n in ("cols", "columns") if n in headers and n != key and headers[n][1].kind in "US"]
             columns = [_decoded(name) for name in archive[names[0]].ravel()] if names else []
             beside = {c: _of_length(archive[c], len(x), c, path.name) for c in context if c in headers}
-    return x, columns, beside
+            told = headers.get("levels", ((1,), None))[0] == () and headers["levels"][1].kind in "iu"
+            levels = int(archive["levels"]) if told else 256
+    return x, columns, beside, levels
 
 
 def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -119,9 +117,7 @@ def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
             if name.endswith(".npy"):
                 with archive.open(name) as file:
                     first = np.lib.format.read_magic(file) == (1, 0)
-                    read = (
-                        np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-                    )
+                    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
                     shape, _, dtype = read(file)
                     found[name.removesuffix(".npy")] = (shape, dtype)
     return found
@@ -139,9 +135,7 @@ def _only_key(where: str, headers: dict[str, tuple[tuple[int, ...], np.dtype[Any
     raise InputError(f"{where} holds several arrays: {several}; choose one with --key")
 
 
-def _refuse_objects(
-    headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]], keys: list[str], where: str
-) -> None:
+def _refuse_objects(headers: dict[str, tuple[tuple[int, ...], np.dtype[Any]]], keys: list[str], where: str) -> None:
     for key in keys:
         if headers[key][1].hasobject:
             raise InputError(f"{where}[{key!r}] holds {REFUSED['O']}")
@@ -150,9 +144,7 @@ def _refuse_objects(
 def _of_length(x: Array, n: int, name: str, where: str) -> Array:
     x = numbers(x, f"{where}[{name!r}]")
     if x.shape not in ((n,), (n, 1)):
-        raise InputError(
-            f"{where}: context {name!r} has shape {_shape(x.shape)}; it needs one value for each of {n}"
-        )
+        raise InputError(f"{where}: context {name!r} has shape {_shape(x.shape)}; it needs one value for each of {n}")
     refuse_unfinite(x.reshape(n, 1), [name], where)
     return x.reshape(n)
 

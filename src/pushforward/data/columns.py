@@ -67,17 +67,13 @@ class Column:
             return cls(**given, kind="binary", shift=low, scale=float(_distance(low, high)), integral=True)
         mean, scale = moments(x)
         if not math.isfinite(scale) or not math.isfinite(float(high) - float(low)):
-            raise InputError(
-                f"column {name!r} spans {low} to {high}, more than float64 can standardise; rescale it"
-            )
+            raise InputError(f"column {name!r} spans {low} to {high}, more than float64 can standardise; rescale it")
         if not integral:
             return cls(**given, kind="continuous", shift=mean, scale=scale)
         shift = min(max(round(mean), int(low)), int(high))
         farthest = max(_distance(low, shift), _distance(shift, high))
         resolved = scale <= COARSEST and farthest <= FARTHEST
-        return cls(
-            **given, kind="integer" if resolved else "continuous", shift=shift, scale=scale, integral=True
-        )
+        return cls(**given, kind="integer" if resolved else "continuous", shift=shift, scale=scale, integral=True)
 
     @property
     def is_modelled(self) -> bool:
@@ -163,9 +159,7 @@ class Columns:
         """
         columns = [Column.fit(name, data.column(name)) for name in data.columns]
         if all(column.kind == "constant" for column in columns):
-            raise InputError(
-                f"{data.name}: all columns are constant, so there is nothing to learn; give other data"
-            )
+            raise InputError(f"{data.name}: all columns are constant, so there is nothing to learn; give other data")
         if data.kind == "array" and all(column.is_bit for column in columns):
             bits = (Column(c.name, c.dtype, "binary", 0, 1, integral=True) for c in columns)
             return cls("array", tuple(bits))
@@ -183,9 +177,7 @@ class Columns:
         """What one encoded row is."""
         merged: list[Block] = []
         for block in (column.block for column in self.modelled):
-            if merged and merged[-1] == Block(
-                block.kind, merged[-1].size, block.width, block.low, block.high
-            ):
+            if merged and merged[-1] == Block(block.kind, merged[-1].size, block.width, block.low, block.high):
                 block = Block(block.kind, merged.pop().size + 1, block.width, block.low, block.high)
             merged.append(block)
         return Event(tuple(merged))
@@ -214,17 +206,13 @@ class Columns:
             else:
                 values[column.name] = values[column.source].astype(column.dtype)
         names = tuple(values)
-        rows: Array | Mapping[str, Array] = (
-            values if self.kind == "table" else np.stack(list(values.values()), axis=1)
-        )
+        rows: Array | Mapping[str, Array] = values if self.kind == "table" else np.stack(list(values.values()), axis=1)
         return {"kind": self.kind, "values": rows, "columns": names}
 
     def check(self, data: Dataset) -> None:
         """Name the columns that are missing or too many."""
         if data.kind == "pictures":
-            raise InputError(
-                f"{data.name} holds pictures, but the model was fitted on columns; give it such data"
-            )
+            raise InputError(f"{data.name} holds pictures, but the model was fitted on columns; give it such data")
         names = [column.name for column in self.columns]
         missing, extra = set(names) - set(data.columns), set(data.columns) - set(names)
         if missing or extra:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pushforward.errors import InputError
+
 __all__ = ["Array", "Dataset", "Kind", "blocks"]
 
 Array = NDArray[Any]
@@ -71,13 +73,45 @@ class Dataset:
         return self.values[:, self.columns.index(name)]
 
     def take(self, indices: slice | Array | list[int]) -> Dataset:
-        """The patterns at ``indices``, with their context."""
+        """The patterns at ``indices``, with their context; they no longer have an origin of their own."""
         values: Array | Mapping[str, Array]
         if isinstance(self.values, Mapping):
             values = {name: x[indices] for name, x in self.values.items()}
         else:
             values = np.asarray(self.values[indices])
-        return replace(self, values=values, context={name: x[indices] for name, x in self.context.items()})
+        context = {name: x[indices] for name, x in self.context.items()}
+        return replace(self, values=values, context=context, origin=None)
+
+    def thinned(self, n: int, seed: int = 0) -> Dataset:
+        """At most ``n`` of the patterns, chosen at random, in their order."""
+        if len(self) <= n:
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), n, replace=False)))
+
+    def on_levels(self, levels: int) -> Dataset:
+        """Pictures as they are in ``levels`` levels, exactly, if that is what they are, spread over 0 to 255 or not.
+
+        Raises:
+            InputError: If a picture has a value that lies on none of the levels.
+
+        Example:
+            >>> png = Dataset("pictures", np.array([[[0, 255]]], np.uint8), levels=256)
+            >>> png.on_levels(17).values.tolist()
+            [[[0, 16]]]
+        """
+        if self.levels == levels:
+            return self
+        x = np.asarray(self.pictures)
+        factor = 255 / (levels - 1)
+        coarse = np.rint(x / factor).astype(np.uint8)
+        if bool((x < levels).all()):
+            coarse = x
+        elif not np.array_equal(np.rint(coarse * factor).astype(np.uint8), x):
+            raise InputError(
+                f"{self.name} has pictures of {self.levels} levels where {levels} are needed; give pictures whose "
+                f"values are 0 to {levels - 1}, or these spread evenly over 0 to 255"
+            )
+        return replace(self, values=coarse, levels=levels, origin=None)
 
     def numeric(self) -> Array:
         """The patterns as one array: ``(N, D)`` of float64, or the pictures themselves."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from pushforward.data.dataset import Array, Dataset
-from pushforward.data.files import whole
 from pushforward.data.selection import listed
 from pushforward.errors import InputError
+from pushforward.storage import whole
 
 __all__ = ["export"]
 
@@ -37,9 +37,7 @@ def export(data: Dataset, path: str | os.PathLike[str], *, force: bool = False) 
         with whole(path) as temporary:
             write(data, temporary)
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be written: {error.strerror or error}; choose another place"
-        ) from error
+        raise InputError(f"{path} cannot be written: {error.strerror or error}; choose another place") from error
     return path
 
 
@@ -94,13 +92,15 @@ def _npy(data: Dataset, path: Path) -> None:
 
 
 def _npz(data: Dataset, path: Path) -> None:
-    taken = {"x", "cols", "file", "allow_pickle"} & set(
-        data.context
-    )  # the last two are NumPy's own arguments
+    arrays: dict[str, Any] = {"x": _as_array(data)}
+    if data.columns:
+        arrays["cols"] = np.array(data.columns)
+    if data.levels not in (None, 256):
+        arrays["levels"] = np.array(data.levels)
+    taken = {*arrays, "file", "allow_pickle"} & set(data.context)  # the last two are NumPy's own arguments
     if taken:
         raise InputError(f"{path.name}: in an .npz the context cannot be named {listed(taken)}; rename it")
-    names = {"cols": np.array(data.columns)} if data.columns else {}
-    arrays: dict[str, Any] = {"x": _as_array(data), **names, **data.context}
+    arrays |= data.context
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
@@ -112,9 +112,7 @@ def _folder(data: Dataset, path: Path) -> None:
     digits = max(5, len(str(len(data))))
     factor = 255 / ((data.levels or 256) - 1)
     for i, picture in enumerate(data.pictures):
-        Image.fromarray(np.rint(picture * factor).astype(np.uint8)).save(
-            path / f"{i:0{digits}d}.png", format="PNG"
-        )
+        Image.fromarray(np.rint(picture * factor).astype(np.uint8)).save(path / f"{i:0{digits}d}.png", format="PNG")
 
 
 def _as_array(data: Dataset) -> Array:

@@ -1,17 +1,15 @@
-"""Files in and out: what hostile bytes raise becomes one sentence, and what is written is whole."""
+"""Files in: what hostile bytes raise becomes one sentence."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pushforward.errors import InputError
 
-__all__ = ["existing", "first_line", "reading", "whole"]
+__all__ = ["existing", "first_line", "reading"]
 
 
 def existing(source: str | os.PathLike[str]) -> Path:
@@ -27,9 +25,7 @@ def existing(source: str | os.PathLike[str]) -> Path:
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a file with data")
     except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
-        raise InputError(
-            f"{str(source)[:80]!r} cannot be opened: {first_line(error)}; check the path"
-        ) from error
+        raise InputError(f"{str(source)[:80]!r} cannot be opened: {first_line(error)}; check the path") from error
     return path.resolve()
 
 
@@ -51,38 +47,6 @@ def reading(name: str, what: str) -> Iterator[None]:
         raise InputError(
             f"{name} cannot be read as {what}: {first_line(error)}; it may be damaged or of another kind"
         ) from error
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Write a file or a new folder whole or not at all: fill the temporary path this yields."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temporary
-        if temporary.is_file():
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-        _put(temporary, path)
-    finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary)
-        else:
-            temporary.unlink(missing_ok=True)
-
-
-def _put(new: Path, path: Path) -> None:
-    """Rename ``new`` to ``path``; a folder already there is moved aside, for renaming needs the place."""
-    if not path.is_dir():
-        new.replace(path)
-        return
-    old = new.with_suffix(".old")
-    path.replace(old)
-    try:
-        new.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    shutil.rmtree(old)
 
 
 def first_line(error: BaseException) -> str:

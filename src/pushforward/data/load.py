@@ -135,13 +135,9 @@ SUFFIXES = {
 
 def _kind_of(source: Any, path: Path | None) -> str:
     if path is not None:
-        kinds = (
-            ["folder"] if path.is_dir() else [k for s, k in SUFFIXES.items() if path.name.lower().endswith(s)]
-        )
+        kinds = ["folder"] if path.is_dir() else [k for s, k in SUFFIXES.items() if path.name.lower().endswith(s)]
         if not kinds:
-            raise InputError(
-                f"{path.name} is of no known kind; give {', '.join(SUFFIXES)} or a folder of pictures"
-            )
+            raise InputError(f"{path.name} is of no known kind; give {', '.join(SUFFIXES)} or a folder of pictures")
         return kinds[0]
     if isinstance(source, str):
         return "digits"
@@ -203,8 +199,9 @@ def _frame(request: _Request) -> dict[str, Any]:
 
 
 def _npz(request: _Request) -> dict[str, Any]:
-    x, columns, beside = read_npz(request.source, request.key, request.selection.context)
-    return _from_array(x, request, columns, beside)
+    x, columns, beside, levels = read_npz(request.source, request.key, request.selection.context)
+    data = _from_array(x, request, columns, beside)
+    return data | {"levels": levels} if data["kind"] == "pictures" else data
 
 
 def _npy(request: _Request) -> dict[str, Any]:
@@ -229,17 +226,13 @@ def _from_array(
         _refuse_unused(_given(vars(chosen)), frozenset({"context"}), request.name, "pictures")
         absent = [name for name in chosen.context if name not in beside]
         if absent:
-            raise InputError(
-                f"{request.name} has no array {listed(absent)} to serve as context beside the pictures"
-            )
+            raise InputError(f"{request.name} has no array {listed(absent)} to serve as context beside the pictures")
         pictures = frame_pictures(x, request.framing, request.name)
         return {"kind": "pictures", "values": pictures, "levels": 256, "context": beside}
     _refuse_unused(_given(vars(request.framing)), frozenset(), request.name, "an array of numbers")
     x = rows_of(x, request.name)
     names = columns if columns and len(columns) == x.shape[1] else [f"x{j}" for j in range(x.shape[1])]
-    within = Selection(
-        chosen.columns, chosen.drop, tuple(name for name in chosen.context if name not in beside)
-    )
+    within = Selection(chosen.columns, chosen.drop, tuple(name for name in chosen.context if name not in beside))
     modelled, context = within.of(names, request.name)
     refuse_unfinite(x, names, request.name)
     columns_of = {name: x[:, names.index(name)] for name in context}

@@ -19,8 +19,9 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from pushforward.data.dataset import Array
-from pushforward.data.files import first_line, reading, whole
+from pushforward.data.files import first_line, reading
 from pushforward.errors import InputError
+from pushforward.storage import whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,9 +35,7 @@ Probe = tuple[int, int, bool]
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # none that PIL hands to another program
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
-MOST_BYTES = (
-    1 << 29
-)  # of one file; with PIL's own limit on pixels this bounds what a hostile picture can take
+MOST_BYTES = 1 << 29  # of one file; with PIL's own limit on pixels this bounds what a hostile picture can take
 BLOCK = 256
 
 
@@ -87,9 +86,7 @@ class _Zip:
         for name in self.archive.namelist():
             pure = PurePosixPath(name.replace("\\", "/"))
             if ".." in pure.parts or pure.is_absolute() or ":" in pure.parts[:1]:
-                raise InputError(
-                    f"{path.name} holds the name {name!r}, which leads out of it; repack it without"
-                )
+                raise InputError(f"{path.name} holds the name {name!r}, which leads out of it; repack it without")
         self.files = {
             info.filename: info
             for info in sorted(self.archive.infolist(), key=lambda info: info.filename)
@@ -118,9 +115,7 @@ def read_pictures(
         source = _Folder(path) if path.is_dir() else _Zip(path)
     try:
         if not source.files:
-            raise InputError(
-                f"{path.name} holds no pictures; give one with files such as {' '.join(sorted(SUFFIXES))}"
-            )
+            raise InputError(f"{path.name} holds no pictures; give one with files such as {' '.join(sorted(SUFFIXES))}")
         key = json.dumps([1, str(path), source.signature(), framing.size, framing.mode, framing.skip_bad])
         cached = _cache_folder(cache) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
         pictures = _from_cache(cached)
@@ -140,24 +135,16 @@ def frame_pictures(x: Array, framing: Framing, where: str) -> Array:
         raise InputError(f"{where} has shape {x.shape} and so no pictures; give a file with data")
     x = x[..., 0] if x.ndim == 4 and x.shape[-1] == 1 else x
     mode = framing.mode or ("L" if x.ndim == 3 else "RGB")
-    as_asked = (
-        framing.size in (None, x.shape[1:3])
-        and mode == ("L" if x.ndim == 3 else "RGB")
-        and x.shape[3:] != (4,)
-    )
+    as_asked = framing.size in (None, x.shape[1:3]) and mode == ("L" if x.ndim == 3 else "RGB") and x.shape[3:] != (4,)
     if as_asked:
         return x
     with ThreadPoolExecutor() as pool:
         return np.stack(list(pool.map(lambda p: _framed(Image.fromarray(p), framing.size, mode), x)))
 
 
-def _decode_all(
-    source: _Folder | _Zip, where: str, framing: Framing, cached: Path, progress: Progress | None
-) -> Array:
+def _decode_all(source: _Folder | _Zip, where: str, framing: Framing, cached: Path, progress: Progress | None) -> Array:
     with ThreadPoolExecutor() as pool:
-        probes = dict(
-            zip(source.files, pool.map(partial(_attempt, _probe, source), source.files), strict=True)
-        )
+        probes = dict(zip(source.files, pool.map(partial(_attempt, _probe, source), source.files), strict=True))
         good = {name: probe for name, probe in probes.items() if not isinstance(probe, _BadPictureError)}
         _refuse_bad({name: probe for name, probe in probes.items() if name not in good}, framing, where)
         nothing = f"{where} holds no picture that can be read; give others"
@@ -175,9 +162,7 @@ def _decode_all(
                 results = dict(zip(some, pool.map(decode, some), strict=True))
                 bad = {name: x for name, x in results.items() if isinstance(x, _BadPictureError)}
                 _refuse_bad(bad, framing, where)
-                yield np.array([x for name, x in results.items() if name not in bad], np.uint8).reshape(
-                    -1, *shape
-                )
+                yield np.array([x for name, x in results.items() if name not in bad], np.uint8).reshape(-1, *shape)
                 n += len(some) - len(bad)
                 if progress is not None:
                     progress(i + len(some), len(names))
@@ -198,9 +183,7 @@ def _kept(decoded: Callable[[], Iterator[Array]], shape: tuple[int, ...], cached
                 file.write(block.data)
                 n += len(block)
             file.seek(0)
-            _write_header(
-                file, (n, *shape[1:])
-            )  # NumPy pads headers so that the first axis can change in place
+            _write_header(file, (n, *shape[1:]))  # NumPy pads headers so that the first axis can change in place
         return np.asanyarray(np.load(cached, mmap_mode="r", allow_pickle=False))
     except OSError:
         return np.concatenate(list(decoded()))
@@ -226,10 +209,7 @@ def _cache_folder(cache: str | os.PathLike[str] | None) -> Path:
         "darwin": Path.home() / "Library/Caches",
         "win32": Path(os.environ.get("LOCALAPPDATA", Path.home())),
     }
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or home.get(sys.platform, Path.home() / ".cache"))
-        / "pushforward"
-    )
+    return Path(os.environ.get("XDG_CACHE_HOME") or home.get(sys.platform, Path.home() / ".cache")) / "pushforward"
 
 
 @contextmanager

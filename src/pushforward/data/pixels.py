@@ -41,9 +41,7 @@ class Pixels:
         """Fit to training pictures."""
         x = data.pictures
         if all(bool((block == x[:1]).all()) for block in blocks(x)):
-            raise InputError(
-                f"{data.name}: all pictures are equal, so there is nothing to learn; give other data"
-            )
+            raise InputError(f"{data.name}: all pictures are equal, so there is nothing to learn; give other data")
         levels = data.levels or 256
         present = np.zeros(256, bool)
         for block in blocks(x):
@@ -95,9 +93,7 @@ class Pixels:
     def check(self, data: Dataset) -> None:
         """Name the difference in kind, size, colour or levels."""
         if data.kind != "pictures":
-            raise InputError(
-                f"{data.name} holds rows of numbers, but the model was fitted on pictures; give pictures"
-            )
+            raise InputError(f"{data.name} holds rows of numbers, but the model was fitted on pictures; give pictures")
         h, w = data.pictures.shape[1:3]
         if (h, w) != (self.height, self.width):
             raise InputError(
@@ -106,9 +102,7 @@ class Pixels:
             )
         if (data.pictures.ndim == 4) != self.colour:
             was, mode = ("in colour", "RGB") if self.colour else ("grey", "L")
-            raise InputError(
-                f"{data.name}: the model was fitted on pictures that are {was}; give --mode {mode}"
-            )
+            raise InputError(f"{data.name}: the model was fitted on pictures that are {was}; give --mode {mode}")
         if data.levels != self.levels:
             raise InputError(
                 f"{data.name} has pictures of {data.levels} levels, but the model was fitted on {self.levels}"
@@ -117,9 +111,7 @@ class Pixels:
 
     def describe(self) -> str:
         """The pictures in a line."""
-        values = (
-            f"{self.levels} levels" if self.two is None else f"two values, {self.two[0]} and {self.two[1]}"
-        )
+        values = f"{self.levels} levels" if self.two is None else f"two values, {self.two[0]} and {self.two[1]}"
         return f"pictures: {self.height}×{self.width}, {'colour' if self.colour else 'grey'}, {values}"
 
     def to_json(self) -> dict[str, Any]:

@@ -61,9 +61,7 @@ class Schema:
     def fit(cls, data: Dataset) -> Schema:
         """Fit to the training part; an ``InputError`` if it is too small or all the same."""
         if len(data) < FEWEST_ROWS:
-            raise InputError(
-                f"{data.name} has {len(data)} rows to learn from; at least {FEWEST_ROWS} are needed"
-            )
+            raise InputError(f"{data.name} has {len(data)} rows to learn from; at least {FEWEST_ROWS} are needed")
         patterns = Pixels.fit(data) if data.kind == "pictures" else Columns.fit(data)
         context = tuple(ContextColumn.fit(name, x) for name, x in data.context.items())
         return cls(patterns, context, data.name, data.file_kind)
@@ -81,6 +79,13 @@ class Schema:
     def check(self, data: Dataset) -> None:
         """Raise an ``InputError`` that names how ``data`` differ from what the schema was fitted on."""
         self.patterns.check(data)
+
+    def conform(self, data: Dataset) -> Dataset:
+        """``data`` in the form the schema was fitted on, or an ``InputError`` that names how they differ."""
+        if isinstance(self.patterns, Pixels) and data.kind == "pictures":
+            data = data.on_levels(self.patterns.levels)
+        self.check(data)
+        return data
 
     def encode(self, data: Dataset, dtype: torch.dtype = torch.float32) -> Float[Tensor, "n d"]:
         """The patterns as vectors; float64 keeps continuous values to rounding."""
@@ -122,11 +127,7 @@ class Schema:
         values = self.patterns.decode((y if y.dtype == torch.float64 else y.float()).numpy())
         columns: dict[str, Array] = {}
         if context is not None:
-            parts = (
-                context.detach()
-                .to("cpu", torch.float64)
-                .split([column.size for column in self.context], dim=1)
-            )
+            parts = context.detach().to("cpu", torch.float64).split([column.size for column in self.context], dim=1)
             columns = {c.name: c.decode(part.numpy()) for c, part in zip(self.context, parts, strict=True)}
         return Dataset(**values, name=self.name, context=columns, file_kind=self.file_kind)
 

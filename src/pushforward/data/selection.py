@@ -33,9 +33,7 @@ class Selection:
         """The modelled and the conditioning columns among ``names``; an ``InputError`` if one is missing."""
         repeated = [name for name, n in Counter(names).items() if n > 1]
         if repeated:
-            raise InputError(
-                f"{where} has several columns named {listed(repeated)}; give each a name of its own"
-            )
+            raise InputError(f"{where} has several columns named {listed(repeated)}; give each a name of its own")
         for option, asked in (
             ("columns", self.columns or ()),
             ("drop", self.drop),
@@ -44,8 +42,7 @@ class Selection:
             unknown = [name for name in asked if name not in names]
             if unknown:
                 raise InputError(
-                    f"{where} has no column {listed(unknown)}, as --{option} asks; its columns are "
-                    f"{listed(names)}"
+                    f"{where} has no column {listed(unknown)}, as --{option} asks; its columns are {listed(names)}"
                 )
         chosen = names if self.columns is None else self.columns
         modelled = [name for name in chosen if name not in self.drop and name not in self.context]

@@ -66,16 +66,26 @@ def split(
             f"{data.name} has {len(data)} rows, too few to learn from and to keep some for the verdict; at "
             f"least {_fewest(fractions)} are needed"
         )
-    _, group, counts = np.unique(_row_hashes(data), return_inverse=True, return_counts=True)
+    group, counts = _groups(_row_hashes(data))
     repeated = len(data) - len(counts)
-    apart = duplicates == "apart" or (
-        duplicates == "auto" and repeated > len(data) / 10 and _is_discrete(data)
-    )
+    apart = duplicates == "apart" or (duplicates == "auto" and repeated > len(data) / 10 and _is_discrete(data))
     if apart:
         group, counts = np.arange(len(data)), np.ones(len(data), np.int64)
     part = _parts(counts, sizes, np.random.default_rng(seed))[group]
     train, validation, test = (data.take(np.flatnonzero(part == i)) for i in range(3))
     return Splits(train, validation, test, repeated, _note(repeated, apart))
+
+
+def _groups(hashes: Hash) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The group of equal rows that each row is in, and the groups' sizes, in the order of their first rows.
+
+    That order does not depend on values, so neither does the split of rows that are all different.
+    """
+    _, first, group, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank[group], counts[order]
 
 
 def _sizes(n: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
@@ -93,9 +103,7 @@ def _fewest(fractions: tuple[float, float, float]) -> int:
     return n
 
 
-def _parts(
-    counts: NDArray[np.int64], sizes: tuple[int, int, int], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _parts(counts: NDArray[np.int64], sizes: tuple[int, int, int], rng: np.random.Generator) -> NDArray[np.int64]:
     """The part of each group of equal rows, at random, so that the parts come out as large as asked for."""
     order = rng.permutation(len(counts))
     crowding = counts[order] > max(1, min(n for n in sizes if n) // 2)

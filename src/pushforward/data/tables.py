@@ -116,9 +116,7 @@ def _gathered(reader: Any, wanted: list[str]) -> dict[str, Array]:
                 raise _NotNumbersError(f"column {name!r} is not finite")
             whole = columns.setdefault(name, np.empty(0, x.dtype))
             if len(whole) < n + len(x):
-                whole.resize(
-                    max(n + len(x), len(whole) * 3 // 2), refcheck=False
-                )  # in place, by moving pages
+                whole.resize(max(n + len(x), len(whole) * 3 // 2), refcheck=False)  # in place, by moving pages
             whole[n : n + len(x)] = x
         n += len(batch)
     for x in columns.values():
@@ -271,11 +269,7 @@ def _why_not(layout: Layout, wanted: list[str], error: Exception) -> str:
 
 def _why_ragged(layout: Layout, cells: list[str]) -> str:
     row, n = layout.delimiter.join(cells), len(layout.names)
-    mixed = [
-        shown
-        for other, shown in DELIMITERS.items()
-        if other != layout.delimiter and row.count(other) == n - 1
-    ]
+    mixed = [shown for other, shown in DELIMITERS.items() if other != layout.delimiter and row.count(other) == n - 1]
     if mixed and n > 1:
         return f"is separated by {mixed[0]} and the first by {_shown(layout.delimiter)}; use one throughout"
     return f"has {len(cells)} cells where the first has {n}; mend or remove it"

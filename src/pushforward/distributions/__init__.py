@@ -1,0 +1,1 @@
+"""Laws of patterns, with the semantics of :mod:`torch.distributions`."""

@@ -20,8 +20,8 @@ class Dequantised(LowerBounded):
     .. math:: P(x) = \int_{\mathrm{cell}(x)} p(y)\,dy = \mathbb E_{u \sim U[-\frac12, \frac12]^D}
               \bigl[\, p(x + w u) \textstyle\prod_i w_i \bigr],
 
-    so :math:`\log p(x + wu) + \sum_i \log w_i` is a lower bound of :math:`\log P(x)` in expectation. An exact density of
-    dequantised data is therefore *not* the exact probability of the data, though it is often printed as if it were.
+    so :math:`\log p(x + wu) + \sum_i \log w_i` is a lower bound of :math:`\log P(x)` in expectation. An exact density
+    of dequantised data is therefore *not* the exact probability of the data, though it is often printed as if it were.
 
     Source: Theis, van den Oord, Bethge (2016), "A note on the evaluation of generative models", section 3.1.
 

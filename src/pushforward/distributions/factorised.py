@@ -99,9 +99,7 @@ class Factorised(Law):
 
     def __init__(self, marginals: Marginals, parameters: Float[Tensor, "*batch p"]) -> None:
         if parameters.shape[-1] != marginals.parameters:
-            raise ValueError(
-                f"expected {marginals.parameters} parameters per pattern, received {parameters.shape[-1]}"
-            )
+            raise ValueError(f"expected {marginals.parameters} parameters per pattern, received {parameters.shape[-1]}")
         super().__init__(parameters.shape[:-1], torch.Size([marginals.event.size]))
         self.marginals = marginals
         self.parameters = parameters
@@ -170,9 +168,7 @@ def _log_each(residual: Tensor, log_scale: Tensor, width: Tensor, first: Tensor,
     span = torch.where(half > 0, 2 * half * inverse, torch.ones_like(inverse))
     interior = torch.log(-torch.expm1(-span))
     first, last = first.unsqueeze(-1), last.unsqueeze(-1)
-    cell = (
-        upper.masked_fill(last, 0.0) + lower.masked_fill(first, 0.0) + interior.masked_fill(first | last, 0.0)
-    )
+    cell = upper.masked_fill(last, 0.0) + lower.masked_fill(first, 0.0) + interior.masked_fill(first | last, 0.0)
     return torch.where(half > 0, cell, upper + lower - log_scale)
 
 
@@ -180,9 +176,7 @@ def _draw(log_weight: Tensor, location: Tensor, log_scale: Tensor, shape: torch.
     """One draw of each mixture: choose a logistic, then invert its distribution function."""
     full = shape + log_weight.shape[:-1]
     gumbel = (
-        -torch.empty(*full, log_weight.shape[-1], dtype=location.dtype, device=location.device)
-        .exponential_()
-        .log()
+        -torch.empty(*full, log_weight.shape[-1], dtype=location.dtype, device=location.device).exponential_().log()
     )
     choice = (log_weight + gumbel).argmax(-1, keepdim=True)
     mu = location.expand(*full, -1).gather(-1, choice).squeeze(-1)

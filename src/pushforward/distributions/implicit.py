@@ -24,7 +24,8 @@ class Implicit(Law):
 
     Example:
         >>> from torch.distributions import Independent, Normal
-        >>> law = Implicit(Independent(Normal(torch.zeros(2), torch.ones(2)), 1), lambda z: z.abs().sum(-1, keepdim=True))
+        >>> base = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
+        >>> law = Implicit(base, lambda z: z.abs().sum(-1, keepdim=True))
         >>> law.event_shape
         torch.Size([1])
         >>> bool((law.sample((100,)) >= 0).all())
@@ -53,6 +54,6 @@ class Implicit(Law):
     def log_prob(self, value: Tensor) -> Tensor:
         """Refused: an implicit law has no tractable density."""
         raise NoDensityError(
-            "an implicit law (a GAN's) has no density, so no likelihood can be asked of it; ask how far its samples can "
-            "be told from data: pushforward.audit(real, samples), or `pushforward audit DATA RUN`"
+            "an implicit law (a GAN's) has no density, so no likelihood can be asked of it; ask how far its samples "
+            "can be told from data: pushforward.audit(real, samples), or `pushforward audit DATA RUN`"
         )

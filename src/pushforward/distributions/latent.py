@@ -19,8 +19,8 @@ class Latent(LowerBounded):
     r"""The law :math:`p(x) = \int p(x \mid z)\, p(z)\, dz` of a variational autoencoder.
 
     The inference model q(z | x) makes it answerable: the evidence lower bound (5),
-    :math:`\mathbb E_{q}[\log p(x \mid z)] - \mathrm{KL}(q(\cdot \mid x) \,\|\, p)`, and the importance-weighted bound with
-    :math:`w = p(x \mid z)\, p(z) / q(z \mid x)`, which tightens to log p(x) as k grows.
+    :math:`\mathbb E_{q}[\log p(x \mid z)] - \mathrm{KL}(q(\cdot \mid x) \,\|\, p)`, and the importance-weighted bound
+    with :math:`w = p(x \mid z)\, p(z) / q(z \mid x)`, which tightens to log p(x) as k grows.
 
     Sources: Kingma and Welling (2014); Burda, Grosse and Salakhutdinov (2016).
 

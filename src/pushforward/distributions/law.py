@@ -20,12 +20,12 @@ class Law(Distribution):
     """A law of patterns, with batch and event shapes as in :mod:`torch.distributions`.
 
     ``evidence`` says what the law can answer about log p(x): :attr:`Kind.EXACT` (then ``log_prob`` works),
-    :attr:`Kind.LOWER_BOUND` (then ``log_prob_bound`` does) or ``None`` (then neither does, and the error says what to ask
-    instead). Arguments are not validated element by element: a pattern outside the support has log-probability −∞.
+    :attr:`Kind.LOWER_BOUND` (then ``log_prob_bound`` does) or ``None`` (then neither does, and the error says what to
+    ask instead). Arguments are not validated element by element: a pattern outside the support has log-probability −∞.
     """
 
     evidence: ClassVar[Kind | None] = Kind.EXACT
-    arg_constraints: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # parameters are networks, not tensors
+    arg_constraints: ClassVar[dict[str, Any]] = {}  # parameters are networks, not tensors
 
     def __init__(self, batch_shape: torch.Size, event_shape: torch.Size) -> None:
         super().__init__(batch_shape, event_shape, validate_args=False)
@@ -48,8 +48,8 @@ class Law(Distribution):
 class LowerBounded(Law):
     r"""A law known by a lower bound on its log-probability, one that tightens with k.
 
-    With importance samples :math:`w_j` such that :math:`\mathbb E\, w_j = p(x)`, Jensen's inequality gives (Burda, Grosse,
-    Salakhutdinov 2016)
+    With importance samples :math:`w_j` such that :math:`\mathbb E\, w_j = p(x)`, Jensen's inequality gives (Burda,
+    Grosse, Salakhutdinov 2016)
 
     .. math:: \mathbb E \log \tfrac1k \sum_{j=1}^k w_j \le \log p(x), \quad\text{non-decreasing in } k.
     """
@@ -68,6 +68,4 @@ class LowerBounded(Law):
         """One draw of the k-sample bound; its expectation is at most log p(x) and grows with ``k``."""
         if k < 1:
             raise ValueError(f"a bound needs at least one importance sample, not k = {k}")
-        return self.log_weights(x, k).logsumexp(0) - torch.log(
-            torch.tensor(k, dtype=x.dtype, device=x.device)
-        )
+        return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))

@@ -26,9 +26,7 @@ def log_prob_values(
     return law.log_prob(x), (law.evidence if isinstance(law, Law) and law.evidence else Kind.EXACT)
 
 
-def log_likelihood(
-    law: Distribution, x: Float[Tensor, "n d"], k: int = 100, dims: int | None = None
-) -> LogLikelihood:
+def log_likelihood(law: Distribution, x: Float[Tensor, "n d"], k: int = 100, dims: int | None = None) -> LogLikelihood:
     """The mean log-likelihood of patterns under any law, as a number that knows what it is.
 
     Arguments:
@@ -44,6 +42,4 @@ def log_likelihood(
     """
     with torch.no_grad():
         values, kind = log_prob_values(law, x, k)
-    return LogLikelihood.of(
-        values.double().flatten().tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None
-    )
+    return LogLikelihood.of(values.double().flatten().tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)

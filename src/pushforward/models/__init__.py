@@ -1,0 +1,1 @@
+"""The families: modules whose forward returns a distribution."""

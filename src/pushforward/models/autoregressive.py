@@ -39,9 +39,7 @@ class MaskedAutoregressive(Model):
         torch.Size([5])
     """
 
-    def __init__(
-        self, event: Event, context: int = 0, hidden: Sequence[int] = (256, 256), components: int = 5
-    ) -> None:
+    def __init__(self, event: Event, context: int = 0, hidden: Sequence[int] = (256, 256), components: int = 5) -> None:
         super().__init__(event, context, hidden=list(hidden), components=components)
         self.marginals = Marginals(event, components)
         self.network = MaskedMLP(self.marginals.counts, hidden, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from random import Random
 
 import torch
@@ -66,9 +67,7 @@ class Flow(Model):
         batch = () if context is None else context.shape[:-1]
         weight = next(self.parameters())
         origin = weight.new_zeros(*batch, self.event.size)
-        base = Independent(
-            Normal(origin, torch.ones_like(origin), validate_args=False), 1, validate_args=False
-        )
+        base = Independent(Normal(origin, torch.ones_like(origin), validate_args=False), 1, validate_args=False)
         return dequantised(Pushforward(base, self.bijection, context), self.event)
 
     @torch.no_grad()
@@ -81,15 +80,15 @@ class Flow(Model):
 
 def _links(
     size: int, context: int, transforms: int, hidden: Sequence[int], spline: RationalQuadratic
-) -> Iterator[Bijection]:
+) -> list[Bijection]:
     """From codes to patterns: couplings, a permutation between each two, and the scale of the patterns."""
     kept = size // 2
     inputs, outputs = kept + context, spline.parameters * (size - kept)
-    for i in range(transforms):
-        yield Coupling(size, kept, spline, _network(inputs, outputs, hidden) if inputs else Constant(outputs))
-        if i + 1 < transforms:
-            yield Permutation(_order(size, i))
-    yield Affine(size)
+    links: list[Bijection] = [Affine(size)]
+    for after, before in pairwise(_arrangements(size, transforms)):
+        network = _network(inputs, outputs, hidden) if inputs else Constant(outputs)
+        links += [Coupling(size, kept, spline, network), Permutation([before.index(i) for i in after])]
+    return links[-2::-1]  # the code needs no order
 
 
 def _network(inputs: int, outputs: int, hidden: Sequence[int]) -> MLP:
@@ -101,10 +100,19 @@ def _network(inputs: int, outputs: int, hidden: Sequence[int]) -> MLP:
     return network
 
 
-def _order(size: int, i: int) -> list[int]:
-    """The i-th permutation, the same for ever: in turn halves change places, so that all components move, or mix."""
-    if i % 2 == 0:
-        return [*range(size // 2, size), *range(size // 2)]
-    random = Random(i)  # its random(), unlike its shuffle(), is promised to stay the same
-    keys = [random.random() for _ in range(size)]
-    return sorted(range(size), key=keys.__getitem__)
+def _arrangements(size: int, transforms: int) -> Iterator[list[int]]:
+    """The order of the components at each coupling, of which the first half stays, from patterns to codes.
+
+    What has moved stays next, but which of it is random, so that the halves mix; where all of it would have to stay,
+    because the halves are equal, one that stayed may do so again.
+    """
+    random = Random(0)  # its random(), unlike its shuffle(), is promised to stay the same for ever
+    kept, arrangement = size // 2, list(range(size))
+    for _ in range(transforms):
+        yield arrangement
+        stayed, moved = arrangement[:kept], arrangement[kept:]
+        if size % 2 == 0 and size > 2:
+            moved.append(stayed.pop(int(random.random() * kept)))
+        moved.sort(key={i: random.random() for i in moved}.__getitem__)
+        arrangement = moved[:kept] + stayed + moved[kept:]
+    yield arrangement

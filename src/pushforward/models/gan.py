@@ -40,9 +40,7 @@ class GAN(Model):
         torch.Size([5])
     """
 
-    def __init__(
-        self, event: Event, context: int = 0, latent: int = 32, hidden: Sequence[int] = (256, 256)
-    ) -> None:
+    def __init__(self, event: Event, context: int = 0, latent: int = 32, hidden: Sequence[int] = (256, 256)) -> None:
         super().__init__(event, context, latent=latent, hidden=list(hidden))
         if latent < 1:
             raise ValueError(f"a code needs at least one dimension, not {latent}")

@@ -47,9 +47,7 @@ class Model(nn.Module, ABC):
         if self.context == 0 and context is not None:
             raise ValueError(f"this model takes no context, but received {received}")
         if self.context and (context is None or context.shape[-1] != self.context):
-            raise ValueError(
-                f"this model needs a context of shape (…, {self.context}), but received {received}"
-            )
+            raise ValueError(f"this model needs a context of shape (…, {self.context}), but received {received}")
         return context
 
     def to_json(self) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.distributions import Independent, Normal
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, Normal
 
 from pushforward.distributions.factorised import Factorised, Marginals
 from pushforward.distributions.latent import Latent
@@ -57,8 +57,7 @@ class VAE(Model):
         self.marginals = Marginals(event, components)
         self.encoder = MLP(event.size + context, 2 * latent, hidden)
         self.decoder = MLP(latent + context, self.marginals.parameters, tuple(reversed(hidden)))
-        # At the start every component has its own sensible law, and the code is not yet heard.
-        self.register_parameter("offset", torch.nn.Parameter(self.marginals.initial()))
+        self.offset = nn.Parameter(self.marginals.initial())  # where every component starts, whatever the code
 
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Latent:
         """The law, with the batch shape of the context."""
@@ -69,12 +68,12 @@ class VAE(Model):
         def beside(t: Tensor) -> Tensor:
             return t if context is None else torch.cat([t, context.expand(*t.shape[:-1], -1)], -1)
 
-        def decoder(z: Tensor) -> Factorised:
+        def decode(z: Tensor) -> Factorised:
             return Factorised(self.marginals, self.decoder(beside(z)).to(z.dtype) + self.offset)
 
-        def inference(x: Tensor) -> Independent:
+        def infer(x: Tensor) -> Distribution:
             mean, log_scale = self.encoder(beside(x)).to(x.dtype).chunk(2, -1)
             return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1)
 
         prior = Independent(Normal(origin, torch.ones_like(origin), validate_args=False), 1)
-        return Latent(prior, decoder, inference)
+        return Latent(prior, decode, infer)

@@ -1,0 +1,1 @@
+"""Plain modules, with no probability inside."""

@@ -29,9 +29,9 @@ class MaskedLinear(nn.Linear):
             fan_in = mask.sum(1, keepdim=True).clamp(min=1)
             self.weight.mul_(mask * (mask.shape[1] / fan_in).sqrt())
 
-    def forward(self, input: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """The map with the held weights at zero."""
-        return linear(input, self.weight * self.mask, self.bias)
+        return linear(x, self.weight * self.mask, self.bias)
 
 
 class MaskedMLP(nn.Module):

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-__all__ = ["Grey", "mosaic", "png"]
+__all__ = ["MOST_SIDE", "Grey", "mosaic", "png"]
+
+MOST_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,21 @@ class Grey:
         return cls(low, high if high > low else low + 1.0)
 
     def bytes(self, pictures: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
-        """Pictures as bytes of one or three channels, values outside the range held at its ends."""
+        """Pictures of 64 pixels or fewer a side as bytes, values beyond the range held at its ends."""
         x = pictures if pictures.ndim == 4 else pictures[..., None]
-        x = x if x.shape[-1] in (1, 3) else x[..., :1]
+        x = _shrunk(x if x.shape[-1] in (1, 3) else x[..., :1])
         scaled = (x.astype(np.float64) - self.low) / (self.high - self.low)
         return np.asarray((255 * scaled.clip(0, 1)).round().astype(np.uint8))
+
+
+def _shrunk(x: np.ndarray) -> np.ndarray:
+    """Means over square blocks, so that the page stays small; an edge that fills no block is left out."""
+    n, h, w, c = x.shape
+    f = math.ceil(max(h, w) / MOST_SIDE)
+    if f == 1 or min(h, w) < f:
+        return x
+    blocks = x[:, : h // f * f, : w // f * f].reshape(n, h // f, f, w // f, f, c)
+    return np.asarray(blocks.mean((2, 4)))
 
 
 def mosaic(pictures: UInt8[np.ndarray, "n h w c"], across: int) -> str:
@@ -52,7 +64,5 @@ def png(picture: UInt8[np.ndarray, "h w c"]) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
-    Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture).save(
-        buffer, "PNG", optimize=True
-    )
+    Image.fromarray(picture.squeeze(-1) if picture.shape[-1] == 1 else picture).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -74,7 +74,7 @@ def axis(
     whole: bool = False,
     below: Callable[[float], str] | None = None,
 ) -> Axis:
-    """An axis over ``[low, high]`` with about ``count`` round ticks, at whole numbers only if they are ``whole``.
+    """An axis over ``[low, high]`` with about ``count`` round ticks, if ``whole`` at whole numbers only.
 
     Example:
         >>> [tick.label for tick in axis(-1.2, 3.9).ticks]
@@ -120,9 +120,7 @@ def dots(x: Axis, y: Axis, points: Float[np.ndarray, "n 2"], style: str) -> Mark
     return Mark(path, f"dots {style}")
 
 
-def histogram(
-    values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " bins"]
-) -> Float[np.ndarray, " heights"]:
+def histogram(values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " bins"]) -> Float[np.ndarray, " heights"]:
     """The density of values over bins, with those outside counted in the total."""
     counts, _ = np.histogram(values, edges)
     return np.asarray(counts / (max(1, len(values)) * np.diff(edges)))
@@ -145,6 +143,4 @@ def _polyline(across: Float[np.ndarray, " n"], down: Float[np.ndarray, " n"]) ->
 def _round_step(rough: float) -> float:
     """The nearest of 1, 2 and 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return power * next(
-        f for f, most in ((1, 1.5), (2, 3.5), (5, 7.5), (10, math.inf)) if rough / power < most
-    )
+    return power * next(f for f, most in ((1, 1.5), (2, 3.5), (5, 7.5), (10, math.inf)) if rough / power < most)

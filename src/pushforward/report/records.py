@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pushforward.audit.verdict import Audit
+from pushforward.auditing.verdict import Audit
 from pushforward.evidence import LogLikelihood
 
 __all__ = ["FamilyRecord", "ReportData"]
@@ -85,6 +85,4 @@ class ReportData:
     def sizes_text(self) -> str:
         """The sizes as a phrase: ``1,437 to learn from, 180 to choose by, 180 kept for the verdict``."""
         phrases = {"train": "to learn from", "validation": "to choose by", "test": "kept for the verdict"}
-        return ", ".join(
-            f"{self.sizes[key]:,} {text}" for key, text in phrases.items() if self.sizes.get(key)
-        )
+        return ", ".join(f"{self.sizes[key]:,} {text}" for key, text in phrases.items() if self.sizes.get(key))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pushforward.audit.verdict import Audit, percent
+from pushforward.auditing.verdict import Audit, percent
 from pushforward.evidence import Kind
 from pushforward.report.records import FamilyRecord, ReportData
 

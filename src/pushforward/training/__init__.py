@@ -1,0 +1,1 @@
+"""Games, and the one loop that plays them."""

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -16,7 +16,7 @@ from pushforward.training.schedule import Leg, learning_rate_factor
 from pushforward.training.state import Match
 from pushforward.training.stream import Stream, seed_of
 
-__all__ = ["Hooks", "Settings", "Status", "isolated_randomness", "play"]
+__all__ = ["Hooks", "Observer", "Settings", "Status", "isolated_randomness", "play"]
 
 MARKS = 200
 """How often in a leg the losses are recorded."""
@@ -53,11 +53,8 @@ class Status:
     held_out: float | None = None
 
 
-class Observer(Protocol):
-    """Whoever watches training."""
-
-    def __call__(self, status: Status) -> None:
-        """See how it stands."""
+Observer = Callable[[Status], None]
+"""Whoever watches training."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +104,7 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
                 if int(progress * MARKS / MARKS_PER_FIGURE) > int(before * MARKS / MARKS_PER_FIGURE):
                     held_out = _take_figure(match, hooks)
                     counters.seconds += clock.lap()
-                    progress = (
-                        leg.progress(counters.step, counters.seconds) if leg.steps is None else progress
-                    )
+                    progress = leg.progress(counters.step, counters.seconds) if leg.steps is None else progress
                 hooks.record(_row(match, window.mean(), held_out))
             rate = (counters.step - started[1]) / max(time.perf_counter() - started[0], 1e-9)
             hooks.observe(Status(counters.step, counters.seconds, progress, rate, window.last, held_out))

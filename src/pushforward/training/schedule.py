@@ -37,13 +37,9 @@ class Leg:
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
-            raise InputError(
-                "a run ends after a number of steps or after a time: give exactly one of steps and budget"
-            )
+            raise InputError("a run ends after a number of steps or after a time: give exactly one of steps and budget")
         if (self.steps is not None and self.steps < 1) or (self.seconds is not None and self.seconds <= 0):
-            raise InputError(
-                f"training needs at least one step or a positive time, not {self.steps or self.seconds}"
-            )
+            raise InputError(f"training needs at least one step or a positive time, not {self.steps or self.seconds}")
 
     def progress(self, step: int, seconds: float) -> float:
         """The share of the leg that is done, 1 when it is over."""

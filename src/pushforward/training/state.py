@@ -64,9 +64,7 @@ class Match:
             norm = clip_grad_norm_(player.parameters, CLIP)
             if not math.isfinite(loss.item() + norm.item()):
                 what = "loss" if not math.isfinite(loss.item()) else "gradient"
-                raise DivergedError(
-                    f"the {what} of the {player.name} is not finite at step {self.counters.step}"
-                )
+                raise DivergedError(f"the {what} of the {player.name} is not finite at step {self.counters.step}")
             optimiser = self.optimisers[player.name]
             optimiser.param_groups[0]["lr"] = rate * player.learning_rate
             optimiser.step()
@@ -102,7 +100,7 @@ class Match:
             c.stale += 1
 
     def final(self) -> dict[str, Tensor]:
-        """The weights to keep: the best average on held-out data, or the last where nothing could be held against it."""
+        """The weights to keep: the best average on held-out data, or the last where no figure chooses."""
         return {**self.game.model.state_dict(), **(self.best or self.average)}
 
     def tensors(self) -> dict[str, Tensor]:

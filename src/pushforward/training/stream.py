@@ -16,8 +16,8 @@ __all__ = ["Stream", "seed_of"]
 class Stream:
     """Batches without replacement, epoch after epoch, each epoch in an order of its own.
 
-    The batch of a step depends on the seed and the step alone. A resumed run therefore sees what it would have seen, and
-    each of several processes can take its own share of every batch.
+    The batch of a step depends on the seed and the step alone. A resumed run therefore sees what it would have seen,
+    and each of several processes can take its own share of every batch.
 
     Arguments:
         gather: Fetches the patterns of some indices, as a batch on the device.

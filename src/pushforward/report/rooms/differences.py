@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pushforward.audit.columns import ColumnDifference
-from pushforward.audit.verdict import Audit
+from pushforward.auditing.columns import ColumnDifference
+from pushforward.auditing.verdict import Audit
 from pushforward.evidence import minus
 from pushforward.report.pictures import Grey, png
 from pushforward.report.plots import number
@@ -26,9 +26,7 @@ def view(data: ReportData) -> dict[str, Any] | None:
         grey = Grey.of(data.real)
         examples = [_found_out(family, audit, grey) for family, audit in audited]
         return {"columns": [], "examples": examples} if examples else None
-    compared = [
-        (family.name, {c.index: c for c in audit.columns}) for family, audit in audited if audit.columns
-    ]
+    compared = [(family.name, {c.index: c for c in audit.columns}) for family, audit in audited if audit.columns]
     if not compared:
         return None
     level = audited[0][1].level

@@ -16,9 +16,7 @@ Z = 1.96
 
 def view(data: ReportData) -> dict[str, Any] | None:
     """One row per family, the greatest figure first; nothing where no likelihood was asked of any."""
-    figures = [
-        f.likelihood for f in data.families if f.likelihood is not None and math.isfinite(f.likelihood.nats)
-    ]
+    figures = [f.likelihood for f in data.families if f.likelihood is not None and math.isfinite(f.likelihood.nats)]
     if not any(f.likelihood is not None or not f.density for f in data.families):
         return None
     scale = _scale(figures) if figures else None

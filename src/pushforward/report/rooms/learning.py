@@ -66,9 +66,7 @@ def _curves(family: FamilyRecord) -> dict[str, Any]:
 
 def _series(metrics: list[dict[str, Any]], read: Any) -> Curve:
     """Steps and readings, without those that are missing or not finite."""
-    pairs = [
-        (row["step"], value) for row in metrics if (value := read(row)) is not None and math.isfinite(value)
-    ]
+    pairs = [(row["step"], value) for row in metrics if (value := read(row)) is not None and math.isfinite(value)]
     array = np.array(pairs, float).reshape(-1, 2)
     return array[:, 0], array[:, 1]
 

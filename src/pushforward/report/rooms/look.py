@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pushforward.report.pictures import Grey, mosaic
+from pushforward.report.pictures import MOST_SIDE, Grey, mosaic
 from pushforward.report.plots import Axis, Plot, area, axis, dots, histogram
 from pushforward.report.records import ReportData
 
 __all__ = ["view"]
 
-PICTURES = 36
-ACROSS = 6
+ACROSS = (6, 4)  # pictures in a row of a panel, and where there are many panels
+MANY_PANELS = 5
 SMOOTH_SIDE = 32  # larger pictures are scaled down on the page, where square pixels would hurt
 COLUMNS = 24
 PAIRED_COLUMNS = 12
@@ -43,18 +43,27 @@ def view(data: ReportData) -> dict[str, Any] | None:
 
 def _counts(sets: list[tuple[str, np.ndarray]], shown: int, columns: int) -> dict[str, Any]:
     count = min(len(x) for _, x in sets)
-    number = min(count, PICTURES if sets[0][1].ndim > 2 else POINTS)
-    return {"number": number, "shown": shown, "columns": columns, "smooth": _is_large(sets[0][1])}
+    number = min(count, _across(sets) ** 2 if sets[0][1].ndim > 2 else POINTS)
+    side = max(sets[0][1].shape[1:3]) if sets[0][1].ndim > 2 else 0
+    reduced = side > MOST_SIDE
+    return {
+        "number": number,
+        "shown": shown,
+        "columns": columns,
+        "smooth": side > SMOOTH_SIDE,
+        "reduced": reduced,
+    }
 
 
 def _panels(sets: list[tuple[str, np.ndarray]]) -> list[dict[str, str]]:
-    number = min(PICTURES, *(len(x) for _, x in sets))
+    across = _across(sets)
+    number = min(across**2, *(len(x) for _, x in sets))
     grey = Grey.of(sets[0][1])
-    return [{"name": name, "source": mosaic(grey.bytes(x[:number]), ACROSS)} for name, x in sets]
+    return [{"name": name, "source": mosaic(grey.bytes(x[:number]), across)} for name, x in sets]
 
 
-def _is_large(x: np.ndarray) -> bool:
-    return x.ndim > 2 and x.shape[1] > SMOOTH_SIDE
+def _across(sets: list[tuple[str, np.ndarray]]) -> int:
+    return ACROSS[len(sets) > MANY_PANELS]
 
 
 def _order(data: ReportData) -> list[int]:

@@ -18,9 +18,7 @@ def view(data: ReportData) -> dict[str, Any]:
     facts = {"seed": data.seed, "patterns": data.sizes_text or data.data_description} | data.provenance
     return {
         "command": str(data.provenance.get("command", "")),
-        "facts": [
-            (key.replace("_", " "), _text(value)) for key, value in facts.items() if key not in ELSEWHERE
-        ],
+        "facts": [(key.replace("_", " "), _text(value)) for key, value in facts.items() if key not in ELSEWHERE],
         "families": [_family(family) for family in data.families if family.configuration],
         "has_json": bool(data.json),
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pushforward.audit.statistics import critical_count
-from pushforward.audit.verdict import Audit, p_text, percent
+from pushforward.auditing.statistics import critical_count
+from pushforward.auditing.verdict import Audit, p_text, percent
 from pushforward.report.plots import Axis
 from pushforward.report.records import ReportData
 

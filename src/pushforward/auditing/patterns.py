@@ -34,21 +34,15 @@ def checked(
     """Patterns as ``(n, D)``, or ``(n, H, W, C)`` if they are pictures; an error if they are neither."""
     x = np.asarray(x)
     if x.dtype.kind not in "biuf":
-        raise InputError(
-            f"{what} must hold numbers, but its type is {x.dtype}: encode text and dates as numbers first"
-        )
+        raise InputError(f"{what} must hold numbers, but its type is {x.dtype}: encode text and dates as numbers first")
     x = x[:, None] if x.ndim == 1 else x
     as_pictures = x.ndim >= 3 if pictures is None else pictures
     if as_pictures and x.ndim not in (3, 4):
         raise InputError(f"{what} has shape {x.shape}, but pictures need (N, H, W) or (N, H, W, C)")
     if x.ndim not in (2, 3, 4) or 0 in x.shape[1:]:
-        raise InputError(
-            f"{what} has shape {x.shape}, but an audit needs rows (N, D) or pictures (N, H, W[, C])"
-        )
+        raise InputError(f"{what} has shape {x.shape}, but an audit needs rows (N, D) or pictures (N, H, W[, C])")
     if len(x) < FEWEST:
-        raise InputError(
-            f"{what} has {len(x)} patterns, but an audit needs {FEWEST} or more: draw or collect more"
-        )
+        raise InputError(f"{what} has {len(x)} patterns, but an audit needs {FEWEST} or more: draw or collect more")
     if not as_pictures:
         x = x.reshape(len(x), -1)
     elif x.ndim == 3:
@@ -66,9 +60,7 @@ def check_comparable(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> No
         remedy = "give both the same columns" if x.ndim == 2 else "resize one to the other"
         raise InputError(f"{name_a} holds {_kind(x)} but {name_b} {_kind(y)}: {remedy}")
     if x.ndim == 4 and {_is_unit(x), _is_unit(y)} == {True, False} and _is_bytes(y if _is_unit(x) else x):
-        raise InputError(
-            f"one of {name_a} and {name_b} holds bytes 0…255 and the other fractions 0…1: rescale one"
-        )
+        raise InputError(f"one of {name_a} and {name_b} holds bytes 0…255 and the other fractions 0…1: rescale one")
 
 
 def thinned(what: str, x: np.ndarray, rng: np.random.Generator, notes: list[str]) -> np.ndarray:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pushforward.audit.columns import compare_columns
-from pushforward.audit.convolutional import convolutions
-from pushforward.audit.discriminator import trees
-from pushforward.audit.patterns import Part, check_comparable, checked, copies, divide, thinned
-from pushforward.audit.statistics import js_lower_bound, noticeable_accuracy, two_sample_accuracy
-from pushforward.audit.verdict import Audit
+from pushforward.auditing.columns import compare_columns
+from pushforward.auditing.convolutional import convolutions
+from pushforward.auditing.discriminator import trees
+from pushforward.auditing.patterns import Part, check_comparable, checked, copies, divide, thinned
+from pushforward.auditing.statistics import js_lower_bound, noticeable_accuracy, two_sample_accuracy
+from pushforward.auditing.verdict import Audit
 from pushforward.errors import InputError
 
 __all__ = ["audit"]
@@ -120,9 +120,7 @@ def _names(columns: Sequence[str] | None, real: np.ndarray) -> tuple[str, ...]:
         return ()
     names = tuple(f"x{j}" for j in range(real.shape[1])) if columns is None else tuple(columns)
     if len(names) != real.shape[1]:
-        raise InputError(
-            f"{len(names)} column names were given for {real.shape[1]} columns: name each column once"
-        )
+        raise InputError(f"{len(names)} column names were given for {real.shape[1]} columns: name each column once")
     return names
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pushforward.audit.columns import ColumnDifference
+from pushforward.auditing.columns import ColumnDifference
 from pushforward.evidence import Estimate
 
 __all__ = ["Audit", "p_text", "percent"]
@@ -64,9 +64,7 @@ class Audit:
             f"of {self.n_test:,} held-out patterns"
         )
         p = p_text(self.classifier.p_value)
-        power = (
-            f"With this many it would have noticed, four times in five, being right on {self.noticeable:.0%}"
-        )
+        power = f"With this many it would have noticed, four times in five, being right on {self.noticeable:.0%}"
         if self.distinguishable:
             found = f"where guessing gives 50% ({p}): the samples can be told from the data"
             text = f"{right}, {found}. {self._divergence()} {power}."
@@ -128,6 +126,4 @@ def p_text(p_value: float | None) -> str:
         return "p unknown"
     if p_value < 0.001:
         return "p < .001"
-    return (
-        f"p = {p_value:.3f}".replace("0.", ".") if p_value < 0.1 else f"p = {p_value:.2f}".replace("0.", ".")
-    )
+    return f"p = {p_value:.3f}".replace("0.", ".") if p_value < 0.1 else f"p = {p_value:.2f}".replace("0.", ".")

@@ -90,9 +90,7 @@ def _boosting(n: int, count: int, seed: int) -> Any:
         max_iter=count,
         learning_rate=0.1,
         max_leaf_nodes=15,
-        min_samples_leaf=max(
-            5, min(20, n // 20)
-        ),  # scikit-learn's 20 would forbid splits in the smallest data
+        min_samples_leaf=max(5, min(20, n // 20)),  # scikit-learn's 20 would forbid splits in the smallest data
         l2_regularization=1.0,
         early_stopping=False,  # the number of trees is chosen by the folds
         random_state=seed,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pushforward.audit.columns import ColumnDifference, compare_columns
-from pushforward.audit.statistics import js_lower_bound, noticeable_accuracy, two_sample_accuracy
-from pushforward.audit.two_sample import audit
-from pushforward.audit.verdict import Audit
+from pushforward.auditing.columns import ColumnDifference, compare_columns
+from pushforward.auditing.statistics import js_lower_bound, noticeable_accuracy, two_sample_accuracy
+from pushforward.auditing.two_sample import audit
+from pushforward.auditing.verdict import Audit
 
 __all__ = [
     "Audit",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pushforward.audit.discriminator import LogOdds, calibrated, temperature
+from pushforward.auditing.discriminator import LogOdds, calibrated, temperature
 
 __all__ = ["convolutions"]
 
@@ -21,9 +22,7 @@ MOST_EPOCHS = 30
 MOST_PIXELS = 24_000_000  # seen in training: some seconds on two cores
 
 
-def convolutions(
-    real: Float[np.ndarray, "n h w c"], fake: Float[np.ndarray, "n h w c"], seed: int
-) -> LogOdds:
+def convolutions(real: Float[np.ndarray, "n h w c"], fake: Float[np.ndarray, "n h w c"], seed: int) -> LogOdds:
     """Learn a small convolutional network; a fifth of its part chooses epoch and temperature.
 
     Deterministic on a CPU for a given ``seed``; torch's global generator is left as it was.
@@ -35,7 +34,7 @@ def convolutions(
     """
     pictures = np.concatenate([real, fake]).astype(np.float32)
     encode = _encoding(pictures)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _threads(1 if max(pictures.shape[1:3]) <= 32 else None):
         torch.default_generator.manual_seed(seed)  # of the CPU alone, and only inside the fork
         net = _network(2 * pictures.shape[-1], min(pictures.shape[1:3]))
         x, y = encode(pictures), torch.tensor([1.0, 0.0]).repeat_interleave(len(real))
@@ -61,6 +60,17 @@ def _encoding(pictures: Float[np.ndarray, "n h w c"]) -> Callable[[np.ndarray], 
     return encode
 
 
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Small pictures keep one thread busy; more would only wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _network(channels: int, side: int) -> nn.Module:
     stem = 2 if side > 16 else 1  # large pictures are halved at once
     return nn.Sequential(
@@ -78,9 +88,7 @@ def _network(channels: int, side: int) -> nn.Module:
     )
 
 
-def _learn(
-    net: nn.Module, x: Tensor, y: Tensor, x_in: Tensor, y_in: Tensor, seed: int
-) -> Float[np.ndarray, " m"]:
+def _learn(net: nn.Module, x: Tensor, y: Tensor, x_in: Tensor, y_in: Tensor, seed: int) -> Float[np.ndarray, " m"]:
     """Train ``net`` to its best epoch on the inner split, and return its log-odds there."""
     epochs = max(2, min(MOST_EPOCHS, MOST_PIXELS // (len(x) * x[0, 0].numel())))
     batches = math.ceil(len(x) / BATCH)

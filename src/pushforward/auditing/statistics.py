@@ -105,9 +105,7 @@ def js_lower_bound(
     z = float(norm.isf(level / 2))
     low, high = value_low - z * se_low, min(value + z * se, math.log(2.0))
     n = sum(map(len, right))
-    return Estimate(
-        "Jensen–Shannon divergence", value, low, max(high, value), n, "nats", 1 - level, Kind.LOWER_BOUND
-    )
+    return Estimate("Jensen–Shannon divergence", value, low, max(high, value), n, "nats", 1 - level, Kind.LOWER_BOUND)
 
 
 def _gain(right: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

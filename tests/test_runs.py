@@ -1,0 +1,294 @@
+"""Runs: stopped, killed, damaged and resumed, they end where they would have ended, or say what is wrong."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pushforward as pf
+from pushforward.errors import DivergedError, InputError, NoDensityError, RunError
+from pushforward.families import FAMILIES
+from pushforward.storage import read_json, read_tensors, write_json, write_tensors
+from pushforward.training.loop import Settings
+
+SMALL = {"hidden": [16, 16], "batch": 32}
+OFTEN = Settings(checkpoint_seconds=0.0, patience=1000)  # a checkpoint after every step
+forkserver = multiprocessing.get_context("forkserver")
+forkserver.set_forkserver_preload(["pushforward.fitting", "pushforward.models.flow", "pyarrow", "sklearn.datasets"])
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def table(n: int = 200) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, 3))
+    x[:, 1] += x[:, 0] ** 2
+    return x
+
+
+def fit_small(family: str, out: Path, steps: int, settings: Settings = OFTEN) -> pf.Run:
+    return pf.fit(table(), family, out=out, steps=steps, options=SMALL, settings=settings, device="cpu")
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return read_tensors(directory / "model.safetensors")[0]
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+# ------------------------------------------------------------------------------------------------------------- killing
+
+
+def _fit_or_resume(family: str, out: Path, steps: int) -> None:
+    torch.set_num_threads(1)
+    if (out / "run.json").exists():
+        pf.resume(out, device="cpu")
+    else:
+        fit_small(family, out, steps)
+
+
+def _die_within_a_checkpoint(family: str, out: Path, steps: int, after: int) -> None:
+    """Fit, but kill this process between the writing of a checkpoint and its renaming."""
+    written = 0
+    fsync = os.fsync
+
+    def deadly(descriptor: int) -> None:
+        nonlocal written
+        written += 1
+        if written > after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(descriptor)
+
+    os.fsync = deadly
+    _fit_or_resume(family, out, steps)
+
+
+def _started(target, *arguments) -> multiprocessing.Process:
+    process = forkserver.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_killed_at_twenty_moments_it_ends_bit_for_bit(family: str, tmp_path: Path) -> None:
+    steps, moments = 200, random.Random(family)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    began = time.monotonic()
+    process = _started(_fit_or_resume, family, whole, steps)
+    process.join()
+    assert process.exitcode == 0
+    duration = time.monotonic() - began
+    deaths = 0
+    for moment in range(20):
+        if moment % 4 == 3:
+            process = _started(_die_within_a_checkpoint, family, killed, steps, moments.randrange(4, 40))
+            process.join()
+        else:
+            process = _started(_fit_or_resume, family, killed, steps)
+            process.join(moments.uniform(0.02, 0.12) * duration)
+            process.kill()
+            process.join()
+        deaths += process.exitcode == -signal.SIGKILL
+        if process.exitcode == 0:
+            break
+    if not (killed / "run.json").exists() or pf.Run(killed).status == "running":
+        process = _started(_fit_or_resume, family, killed, steps)
+        process.join()
+        assert process.exitcode == 0
+    assert deaths >= 5
+    assert_same(weights(whole), weights(killed))
+    metrics = [row["step"] for row in pf.Run(killed).metrics()]
+    assert metrics == [row["step"] for row in pf.Run(whole).metrics()]
+    assert not list(tmp_path.rglob("*.tmp")) or deaths  # what a kill leaves is never taken for the real thing
+
+
+def _fit_long(out: Path) -> None:
+    torch.set_num_threads(1)
+    fit_small("vae", out, 1_000_000, Settings(checkpoint_seconds=30.0, patience=10_000))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_goes_on(number: int, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    process = _started(_fit_long, out)
+    until = time.monotonic() + 30
+    while not (out / "metrics.jsonl").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.kill(process.pid, number)
+    process.join(30)
+    assert process.exitcode == 0
+    run = pf.Run(out)
+    assert run.status == "interrupted" and run.record["trained"]["step"] > 0
+    assert run.sample(5).numeric().shape == (5, 3)
+
+
+# ------------------------------------------------------------------------------------------------------------ resuming
+
+
+def test_a_finished_run_is_taken_further_and_not_without_saying_how_far(tmp_path: Path) -> None:
+    run = fit_small("flow", tmp_path / "run", 20)
+    with pytest.raises(InputError, match="--steps or --budget"):
+        pf.resume(run.directory)
+    further = pf.resume(run.directory, steps=15, device="cpu")
+    assert further.record["trained"]["step"] == 35 and further.status == "finished"
+    assert [row["step"] for row in further.metrics()] == list(range(1, 36))
+
+
+def test_data_from_memory_are_kept_and_changed_data_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    np.savetxt(path, table(), delimiter=",", header="a,b,c", comments="")
+    run = pf.fit(path, "vae", out=tmp_path / "run", steps=3, options=SMALL, device="cpu")
+    path.write_text(path.read_text().replace("0", "1"))
+    with pytest.raises(RunError, match="fingerprint"):
+        pf.resume(run.directory, steps=1)
+    digits = pf.load("digits", context="label").take(slice(0, 300))
+    kept = pf.fit(digits, "vae", out=tmp_path / "kept", steps=2, options=SMALL, device="cpu")
+    assert kept.data().fingerprint() == digits.fingerprint()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_context_reaches_the_model_through_every_door(family: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    group = np.arange(400) % 2
+    x = np.stack([rng.normal(size=400) + 8 * group, rng.normal(size=400)], 1)
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "group": group})
+    options = SMALL | {"learning_rate": 5e-3}
+    run = pf.fit(frame, family, context="group", out=tmp_path / "run", steps=150, options=options, device="cpu")
+    low, high = (run.sample(200, given={"group": g}).column("a").mean() for g in (0, 1))
+    assert high - low > 4
+    with pytest.raises(InputError, match="group"):
+        run.sample(3)
+    if FAMILIES[family].density:
+        values, _ = run.score_samples(frame, k=10)
+        assert values.shape == (400,) and np.isfinite(values).all()
+
+
+def test_budgets_end_in_time(tmp_path: Path) -> None:
+    began = time.monotonic()
+    run = pf.fit(table(), "vae", out=tmp_path / "run", budget="1s", options=SMALL, device="cpu")
+    assert time.monotonic() - began < 5 and run.record["trained"]["seconds"] >= 1
+
+
+# ------------------------------------------------------------------------------------------------------------- damage
+
+
+def test_flipped_bytes_are_recognised_and_the_earlier_checkpoint_serves(tmp_path: Path) -> None:
+    run = fit_small("vae", tmp_path / "run", 12)
+    older, newest = run.checkpoints.files
+    content = bytearray(newest.read_bytes())
+    rng = random.Random(0)
+    for place in rng.sample(range(len(content) // 2, len(content)), 64):
+        content[place] ^= 1 << rng.randrange(8)
+    newest.write_bytes(content)
+    with pytest.raises(RunError, match=newest.name):
+        read_tensors(newest)
+    with pytest.warns(UserWarning, match=newest.name):
+        _, record = run.checkpoints.latest()
+    assert record["step"] == int(older.stem.removeprefix("step-"))
+    older.write_bytes(older.read_bytes()[:100])
+    with pytest.raises(RunError, match="checksum"):
+        run.checkpoints.latest()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_altered_byte_goes_unnoticed(seed: int, tmp_path: Path) -> None:
+    rng = random.Random(seed)
+    tensors = {"a": torch.randn(5, 3), "b": torch.arange(4), "c": torch.zeros((), dtype=torch.bfloat16)}
+    write_tensors(tmp_path / "t.safetensors", tensors, {"step": 3})
+    write_json(tmp_path / "r.json", {"x": [1.5, None, "é"], "y": {"z": 2}})
+    for path, read in ((tmp_path / "t.safetensors", read_tensors), (tmp_path / "r.json", read_json)):
+        content = bytearray(path.read_bytes())
+        place = rng.randrange(len(content))
+        content[place] ^= 1 << rng.randrange(8)
+        before = read(path)
+        path.write_bytes(content)
+        try:
+            after = read(path)
+        except RunError as error:
+            assert path.name in str(error)
+        else:  # only white space between the values may differ
+            assert json.dumps(after if path.suffix == ".json" else after[1]) == json.dumps(
+                before if path.suffix == ".json" else before[1]
+            )
+            if path.suffix != ".json":
+                assert_same(before[0], after[0])
+
+
+def test_a_newer_format_and_a_folder_that_is_no_run_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"run\.json"):
+        pf.open(tmp_path)
+    write_json(tmp_path / "run.json", {"format": 99})
+    with pytest.raises(RunError, match="format 99"):
+        pf.open(tmp_path)
+
+
+def test_a_diverging_run_names_the_step_and_keeps_its_checkpoint(tmp_path: Path) -> None:
+    options = SMALL | {"learning_rate": 1e30}
+    with pytest.raises(DivergedError, match=r"step \d+.*checkpoint.*learning"):
+        pf.fit(table(), "vae", out=tmp_path / "run", steps=50, options=options, device="cpu")
+    tensors, _ = pf.Run(tmp_path / "run").checkpoints.latest()
+    assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
+
+
+# ------------------------------------------------------------------------------------------------------------- manners
+
+
+def test_the_global_random_state_is_left_alone_and_seeds_decide(tmp_path: Path) -> None:
+    torch.manual_seed(123)
+    np.random.seed(123)  # noqa: NPY002  # the global state is what is watched
+    before, before_numpy = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    run = fit_small("gan", tmp_path / "a", 5)
+    one, again, other = run.sample(20, seed=1), run.sample(20, seed=1), run.sample(20, seed=2)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert np.array_equal(np.random.get_state()[1], before_numpy)  # noqa: NPY002
+    assert np.array_equal(one.numeric(), again.numeric()) and not np.array_equal(one.numeric(), other.numeric())
+    assert_same(weights(fit_small("gan", tmp_path / "b", 5).directory), weights(run.directory))
+
+
+def test_a_gan_is_asked_for_no_likelihood(tmp_path: Path) -> None:
+    run = fit_small("gan", tmp_path / "run", 2)
+    with pytest.raises(NoDensityError, match="audit"):
+        run.log_likelihood()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64, np.uint8])
+def test_every_type_of_array_is_welcome_and_comes_back(dtype: type, tmp_path: Path) -> None:
+    x = np.clip(table() * 10 + 50, 0, 255).astype(dtype)
+    run = pf.fit(x, "vae", out=tmp_path / "run", steps=3, options=SMALL, device="cpu")
+    drawn = run.sample(10)
+    assert drawn.numeric().shape == (10, 3) and drawn.values.dtype == dtype
+
+
+def test_what_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:
+    for wrong in ({"options": {"nonsense": 1}}, {"model": "diffusion"}, {"device": "abacus"}, {"budget": "soon"}):
+        with pytest.raises(InputError):
+            pf.fit(table(), **{"model": "flow", "out": tmp_path / "run", **wrong})
+    assert not list(tmp_path.iterdir())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit_small("flow", tmp_path / "run", 1)
+    with pytest.raises(InputError, match="--force"):
+        fit_small("flow", tmp_path / "run", 1)
