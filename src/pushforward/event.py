@@ -1,8 +1,8 @@
 """What one encoded pattern is: the contract between the data and the laws.
 
 A pattern reaches a model as a vector of real numbers, but the numbers mean different things: a continuous measurement
-has a *density*, a count or a byte has a *probability*. An :class:`Event` says which component is which, so that a law can
-answer in the right measure and a sampler can return values that exist. It knows neither data nor models.
+has a *density*, a count or a byte has a *probability*. An :class:`Event` says which component is which, so that a law
+can answer in the right measure and a sampler can return values that exist. It knows neither data nor models.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def minimax_loss(fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
 
 
 def non_saturating_loss(fake: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-    r"""The generator's substitute, :math:`-\tfrac12 \mathbb E_{p_\theta} \log \pi(x)` (Goodfellow et al. 2014, section 3).
+    r"""The generator's substitute, :math:`-\tfrac12 \mathbb E_{p_\theta} \log \pi(x)` of Goodfellow et al. (2014).
 
     It has the fixed point of (11) but not its value: it is *not* the minimax loss.
     """

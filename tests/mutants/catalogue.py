@@ -87,7 +87,7 @@ def the_volume_of_a_cell_is_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Dequantised, "log_weights", log_weights)
 
 
-@mutant(on(laws.samples_agree_with_density, "flow", "grid"))
+@mutant(on(laws.dequantising_fills_each_cell, "flow", "grid"))
 def dequantising_noise_covers_a_tenth_of_the_cell(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Event, "dequantise", lambda self, y: y + 0.1 * self.width.to(y) * (torch.rand_like(y) - 0.5))
 
