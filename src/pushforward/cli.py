@@ -32,7 +32,7 @@ Source = Annotated[
     typer.Argument(help="digits; a CSV, TSV, Parquet, .npy or .npz file; or a folder or zip of pictures."),
 ]
 Directory = Annotated[Path, typer.Argument(help="A run's directory.")]
-Seed = Annotated[int, typer.Option(help="Of every random choice.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of every random choice.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what stands at --out.")]
 Steps = Annotated[int | None, typer.Option(help="Train this many steps; with it the result is reproducible.")]
@@ -276,8 +276,12 @@ def _root(
 
 def main() -> None:
     """Run the command line; the entry point of ``pushforward``."""
+    import os
+
     from pushforward.errors import PushforwardError
 
+    # Threads that wait for each other by spinning make a machine that is shared many times slower; idle ones cost little.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except PushforwardError as error:

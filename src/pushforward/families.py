@@ -75,19 +75,19 @@ DEFAULTS: dict[str, dict[str, Configuration]] = {
         "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
         "autoregressive": _C({"hidden": [256, 256], "components": 10},           {"learning_rate": 2e-3}, 512),
         "vae":            _C({"latent": 8, "hidden": [256, 256], "components": 5}, {"learning_rate": 1e-3}, 256),
-        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 5e-4, "penalty": 0.1}, 256),
+        "gan":            _C({"latent": 16, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 256),
     },
     "binary": {
         "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
         "autoregressive": _C({"hidden": [512, 512]},                             {"learning_rate": 2e-3}, 256),
         "vae":            _C({"latent": 16, "hidden": [256, 256]},               {"learning_rate": 1e-3}, 256),
-        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 5e-4, "penalty": 0.1}, 256),
+        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 128),
     },
     "pictures": {
         "flow":           _C({"transforms": 6, "hidden": [256, 256], "bins": 8}, {"learning_rate": 1e-3}, 256),
         "autoregressive": _C({"hidden": [512, 512], "components": 5},            {"learning_rate": 1e-3}, 128),
         "vae":            _C({"latent": 32, "hidden": [256, 256], "components": 3}, {"learning_rate": 1e-3}, 128),
-        "gan":            _C({"latent": 64, "hidden": [512, 512]}, {"learning_rate": 3e-4, "penalty": 1.0}, 128),
+        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 64),
     },
 }
 # fmt: on

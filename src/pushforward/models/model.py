@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pushforward.distributions.law import Law
 from pushforward.event import Event
 
-__all__ = ["Model"]
+__all__ = ["Model", "beside"]
 
 
 class Model(nn.Module, ABC):
@@ -64,3 +65,8 @@ class Model(nn.Module, ABC):
         return ", ".join(
             f"{k}={v!r}" for k, v in {"d": self.event.size, "context": self.context, **self.config}.items()
         )
+
+
+def beside(t: Float[Tensor, "*batch d"], context: Float[Tensor, "*#batch c"] | None) -> Float[Tensor, "*batch e"]:
+    """What a network is fed: a tensor with the context beside it, if there is one."""
+    return t if context is None else torch.cat([t, context.expand(*t.shape[:-1], -1)], -1)

@@ -11,8 +11,9 @@ from torch.distributions import Distribution, Independent, Normal
 
 from pushforward.distributions.factorised import Factorised, Marginals
 from pushforward.distributions.latent import Latent
+from pushforward.distributions.normal import standard_normal
 from pushforward.event import Event
-from pushforward.models.model import Model
+from pushforward.models.model import Model, beside
 from pushforward.networks.mlp import MLP
 
 __all__ = ["VAE"]
@@ -65,15 +66,11 @@ class VAE(Model):
         batch = () if context is None else context.shape[:-1]
         origin = self.offset.new_zeros(*batch, self.config["latent"])
 
-        def beside(t: Tensor) -> Tensor:
-            return t if context is None else torch.cat([t, context.expand(*t.shape[:-1], -1)], -1)
-
         def decode(z: Tensor) -> Factorised:
-            return Factorised(self.marginals, self.decoder(beside(z)).to(z.dtype) + self.offset)
+            return Factorised(self.marginals, self.decoder(beside(z, context)).to(z.dtype) + self.offset)
 
         def infer(x: Tensor) -> Distribution:
-            mean, log_scale = self.encoder(beside(x)).to(x.dtype).chunk(2, -1)
+            mean, log_scale = self.encoder(beside(x, context)).to(x.dtype).chunk(2, -1)
             return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1)
 
-        prior = Independent(Normal(origin, torch.ones_like(origin), validate_args=False), 1)
-        return Latent(prior, decode, infer)
+        return Latent(standard_normal(origin), decode, infer)

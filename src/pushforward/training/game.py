@@ -95,12 +95,12 @@ def adversarial_game(
 
     def fakes(batch: Batch) -> Tensor:
         shape = () if batch.context is not None else (len(batch),)
-        return model.unrounded(batch.context).rsample(shape)
+        return model(batch.context).rsample(shape)
 
     def discriminator(batch: Batch) -> Tensor:
         with torch.no_grad():
             fake = fakes(batch)
-        real = model.event.dequantise(batch.x).requires_grad_()
+        real = batch.x.detach().requires_grad_()
         logit = model.logit(real, batch.context)
         value = adversary_loss(logit, model.logit(fake, batch.context))
         return value + penalty * gradient_penalty(logit, real) if penalty else value

@@ -41,10 +41,10 @@ class ProgressLine:
         if self.console.is_terminal:
             if now - self._drawn >= 0.1:
                 self._drawn = now
-                self._live.update(Text(self.line(status)))
+                self._live.update(Text(self.line(status), no_wrap=True, overflow="ellipsis"))
         elif now - self._printed >= PLAIN_SECONDS:
             self._printed = now
-            self.console.print(self.line(status), highlight=False)
+            self.console.print(self.line(status), highlight=False, soft_wrap=True)
 
     def line(self, status: Status) -> str:
         """The line itself."""
