@@ -1,4 +1,4 @@
-"""Held-out log-likelihood on galaxies and POWER, against a Gaussian, a Gaussian mixture and zuko's NSF at equal time."""
+"""Held-out log-likelihood on galaxies and POWER: a Gaussian, a Gaussian mixture and zuko's NSF at equal time."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from pushforward.training.state import Match
 from pushforward.training.stream import Stream
 
 CONFIGURATION = DEFAULTS["table"]["flow"]
+SHAPE = Flow(Event.continuous(2), **CONFIGURATION.model).config
 UNIT = "nats per row, standardised"
 
 
@@ -55,12 +56,12 @@ class Zuko(Model):
     ``passes=2`` makes its transforms couplings, ``None`` autoregressive, which is its default.
     """
 
-    def __init__(self, event: Event, passes: int | None, **shape: Any) -> None:
+    def __init__(self, event: Event, passes: int | None) -> None:
         from zuko.flows import NSF
 
         super().__init__(event)
-        shape["hidden_features"] = shape.pop("hidden")
-        self.flow = NSF(event.size, passes=passes, **shape)
+        transforms, hidden, bins = (SHAPE[name] for name in ("transforms", "hidden", "bins"))
+        self.flow = NSF(event.size, passes=passes, transforms=transforms, hidden_features=hidden, bins=bins)
 
     def forward(self, context: None = None) -> Distribution:
         return self.flow()
@@ -69,7 +70,7 @@ class Zuko(Model):
 def trained(build: Callable[..., Model], parts: Parts, seconds: float, seed: int) -> Tensor:
     """Train with the defaults of our flow, and score with the weights that validation chose."""
     torch.manual_seed(seed)
-    model = build(Event.continuous(parts.train.shape[1]), **CONFIGURATION.model)
+    model = build(Event.continuous(parts.train.shape[1]))
     model.prepare(parts.train[:4096])
     match = Match(likelihood_game(model, **CONFIGURATION.game))
     stream = Stream(lambda i: Batch(parts.train[i]), len(parts.train), CONFIGURATION.batch, seed)
@@ -143,9 +144,7 @@ def power(directory: Path, seed: int, minute: float) -> Parts:
     return _standardised(rest[:-held], rest[-held:], test, rest)
 
 
-def _standardised(
-    train: NDArray[Any], validation: NDArray[Any], test: NDArray[Any], reference: NDArray[Any]
-) -> Parts:
+def _standardised(train: NDArray[Any], validation: NDArray[Any], test: NDArray[Any], reference: NDArray[Any]) -> Parts:
     mean, scale = reference.mean(0), reference.std(0)
     return Parts(*(torch.from_numpy(((x - mean) / scale).astype(np.float32)) for x in (train, validation, test)))
 
@@ -159,14 +158,20 @@ DATA: dict[str, tuple[str, float, Callable[[Path, int], Parts]]] = {
 
 
 def contestants() -> dict[str, Contestant]:
-    chosen: dict[str, Contestant] = {"ours": partial(trained, Flow), "Gaussian": gaussian, "mixture": mixture}
+    chosen: dict[str, Contestant] = {
+        "ours": partial(trained, partial(Flow, **CONFIGURATION.model)),
+        "Gaussian": gaussian,
+        "mixture": mixture,
+    }
     if installed(["zuko"]):
         chosen["zuko coupling"] = partial(trained, partial(Zuko, passes=2))
         chosen["zuko autoregressive"] = partial(trained, partial(Zuko, passes=None))
     return chosen
 
 
-def compete(case: str, parts: Parts, seconds: float, seed: int, chosen: Mapping[str, Contestant], first: int) -> dict:
+def compete(
+    case: str, parts: Parts, seconds: float, seed: int, chosen: Mapping[str, Contestant], first: int
+) -> dict[str, Any]:
     """One case: every contestant once, one after another, beginning with another one each time."""
     names = list(chosen)
     figures: dict[str, LogLikelihood] = {}

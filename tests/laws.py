@@ -198,7 +198,7 @@ def samples_agree_with_density(case: Case) -> None:
 
 
 def bound_tightens_from_below(case: Case) -> None:
-    """The bound lies below what it bounds and closes in on it with k; the ELBO is its one-sample case in expectation."""
+    """The bound lies below what it bounds and closes in on it with k; the ELBO is its one-sample case on average."""
     law = case.law(case.model())
     if not isinstance(law, LowerBounded) or case.dtype == torch.float32:
         return
@@ -219,7 +219,7 @@ def bound_tightens_from_below(case: Case) -> None:
 
 
 def dequantising_fills_each_cell(case: Case) -> None:
-    """The noise of a dequantised component is uniform over its cell, and a continuous one has none (Theis et al. 2016)."""
+    """The noise of a dequantised component is uniform over its cell (Theis et al. 2016); a continuous one has none."""
     event = EVENTS[case.event]
     with seeded(4):
         noise = event.dequantise(torch.zeros(4000, event.size, dtype=case.dtype)) / event.width.clamp(min=1e-9)

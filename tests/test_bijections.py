@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import MultivariateNormal, Normal
 
-from pushforward.bijections import Affine, Bijection, Chain, Coupling, Permutation, RationalQuadratic
+from pushforward.bijections import Affine, Bijection, Chain, Coupling, Permutation, RationalQuadratic, Triangular
 from pushforward.networks.mlp import MLP, Constant
 
 SPLINE = RationalQuadratic(bins=4, bound=3.0)
@@ -23,6 +24,7 @@ def coupling(size: int, kept: int, context: int) -> Coupling:
 
 BIJECTIONS: dict[str, Callable[[], Bijection]] = {
     "affine": lambda: Affine(D),
+    "triangular": lambda: Triangular(D),
     "permutation": lambda: Permutation([3, 0, 4, 1, 2]),
     "coupling": lambda: coupling(D, 2, C),
     "coupling of all": lambda: coupling(D, 0, C),
@@ -106,6 +108,30 @@ def test_preparing_a_chain_standardises_what_each_affine_meets() -> None:
     torch.testing.assert_close(z.mean(0), torch.zeros(D, dtype=torch.float64), rtol=0, atol=1e-8)
     spread = torch.tensor([0.0, 1.0, 1.0, 1.0, 1.0], dtype=torch.float64)
     torch.testing.assert_close(z.std(0, correction=0), spread, rtol=0, atol=1e-8)
+
+
+def test_preparing_a_triangular_map_makes_the_normal_law_of_the_batch() -> None:
+    mix = normal(D, D, seed=3) * torch.tensor([1e-3, 1.0, 10.0, 1e3, 1.0])
+    x = normal(20_000, D) @ mix + torch.tensor([0.0, 1.0, -5.0, 1e4, 2.0])
+    triangular = Triangular(D).double()
+    triangular.prepare(x)
+    z, log_det = triangular.inverse(x)
+    torch.testing.assert_close(z.std(0, correction=0), torch.ones(D, dtype=torch.float64))
+    law = MultivariateNormal(x.mean(0), x.T.cov())
+    mine = Normal(0.0, 1.0).log_prob(z).sum(-1) + log_det
+    torch.testing.assert_close(mine.mean(), law.log_prob(x).mean(), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("n", [2, 3, 50])
+def test_preparing_bears_few_patterns_and_components_that_repeat_or_never_vary(n: int) -> None:
+    x = normal(n, D)
+    x[:, 3], x[:, 4] = 2 * x[:, 0], 7.0
+    triangular = Triangular(D).double()
+    triangular.prepare(x)
+    z, log_det = triangular.inverse(x)
+    assert z.isfinite().all() and log_det.isfinite().all()
+    torch.testing.assert_close(z[:, 4], torch.zeros(n, dtype=torch.float64))
+    torch.testing.assert_close(triangular(z)[0], x)
 
 
 def test_the_columns_of_a_perceptron_are_its_transposed_outputs() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,7 +141,8 @@ def sample(
     if n < 1:
         raise InputError(f"cannot draw {n} patterns; give -n a positive number")
     run = Run(directory)
-    drawn = run.sample(n, seed, _options(given) or None)
+    with _working("drawing"):
+        drawn = run.sample(n, seed, _options(given) or None)
     export(drawn, out, force=force)
     _print_json({"n": n, "seed": seed, "out": str(out)}) if as_json else print(f"{drawn.describe()} → {out}")
 
@@ -165,15 +167,9 @@ def score(
     """Say how likely data are under a model, row by row."""
     from pushforward.scoring import score as score_source
 
-    likelihood = score_source(
-        directory,
-        source,
-        out,
-        k,
-        seed,
-        force,
-        **_reading(key, columns, drop, delimiter, size, mode, skip_bad),
-    )
+    reading = _reading(key, columns, drop, delimiter, size, mode, skip_bad)
+    with _working("scoring"):
+        likelihood = score_source(directory, source, out, k, seed, force, **reading)
     if as_json:
         _print_json({"log_likelihood": likelihood.to_json(), "out": None if out is None else str(out)})
     else:
@@ -280,15 +276,21 @@ def main() -> None:
 
     from pushforward.errors import PushforwardError
 
-    # Threads that wait for each other by spinning make a machine that is shared many times slower; idle ones cost little.
+    # Threads that wait for each other by spinning make a shared machine many times slower; idle ones cost little.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        app(prog_name="pushforward")
     except PushforwardError as error:
         print(f"pushforward: {error}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:  # a disk that fills up, a place that goes away
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"pushforward: {where}{error.strerror or error}; free some room, or choose another place", file=sys.stderr
+        )
+        sys.exit(2)
 
 
 def _show(run: Run, as_json: bool) -> None:
@@ -308,10 +310,34 @@ def _watching(title: str) -> Any:
 
 
 def _working(what: str) -> Any:
-    """A spinner on standard error while something without steps goes on."""
+    """A spinner and the time on standard error while something without steps goes on."""
     from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    return Console(stderr=True).status(f"{what} …")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.add_task(f"{what} …", total=None)
+    return progress
+
+
+def _reading_pictures() -> Any:
+    """An observer of pictures being read: a bar with the time left, once it has taken two seconds."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    began = time.monotonic()
+    bar = Progress(console=Console(stderr=True), transient=True)
+
+    def observe(done: int, total: int) -> None:
+        if not bar.tasks and time.monotonic() - began > 2:
+            bar.add_task("reading pictures", total=total)
+            bar.start()
+        if bar.tasks:
+            bar.update(bar.tasks[0].id, completed=done)
+            if done >= total:
+                bar.stop()
+
+    return observe
 
 
 def _stop_if_interrupted(run: Run) -> None:
@@ -369,7 +395,7 @@ def _reading(
         "mode": mode,
         "skip_bad": skip_bad or None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value is not None} | {"progress": _reading_pictures()}
 
 
 def _size(text: str) -> int | tuple[int, int]:

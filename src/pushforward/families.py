@@ -72,7 +72,7 @@ _C = Configuration
 # fmt: off
 DEFAULTS: dict[str, dict[str, Configuration]] = {
     "table": {
-        "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
+        "flow":           _C({"transforms": 5, "hidden": [128, 128], "whiten": True}, {"learning_rate": 4e-3}, 512),
         "autoregressive": _C({"hidden": [256, 256], "components": 10},           {"learning_rate": 2e-3}, 512),
         "vae":            _C({"latent": 8, "hidden": [256, 256], "components": 5}, {"learning_rate": 1e-3}, 256),
         "gan":            _C({"latent": 16, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 256),

@@ -15,7 +15,7 @@ from pushforward.errors import InputError
 from pushforward.run import Run
 from pushforward.training.stream import seed_of
 
-__all__ = ["Sides", "audit", "audit_halves", "audit_run", "real_side", "sides"]
+__all__ = ["FEWEST", "Sides", "audit", "audit_halves", "audit_run", "real_side", "sides"]
 
 FEWEST = 50
 """Held-out patterns below which no verdict is given."""

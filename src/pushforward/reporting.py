@@ -13,7 +13,7 @@ import torch
 from pushforward.auditing import Audit
 from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
-from pushforward.judging import Sides, audit_run, real_side, sides
+from pushforward.judging import FEWEST, Sides, audit_run, real_side, sides
 from pushforward.report import FamilyRecord, ReportData, write
 from pushforward.run import Run
 from pushforward.storage import refuse_existing
@@ -183,8 +183,10 @@ def _keep_samples(run: Run, samples: Dataset) -> None:
 
 def _notes(data: dict[str, Any]) -> list[str]:
     notes = []
-    if data["repeated"]:
-        notes.append(f"{data['repeated']:,} patterns repeat others exactly. {data['note']}".strip())
+    if data["note"]:
+        notes.append(f"{data['note']}.")
+    if data["test"] < FEWEST:
+        notes.append(f"no verdict: it needs {FEWEST} patterns, and {data['test']} were kept for it.")
     if data["skipped"]:
         notes.append(f"{data['skipped']:,} corrupt pictures were left out.")
     return notes

@@ -6,5 +6,15 @@ from pushforward.bijections.chain import Chain
 from pushforward.bijections.coupling import Coupling, Univariate
 from pushforward.bijections.permutation import Permutation
 from pushforward.bijections.spline import RationalQuadratic
+from pushforward.bijections.triangular import Triangular
 
-__all__ = ["Affine", "Bijection", "Chain", "Coupling", "Permutation", "RationalQuadratic", "Univariate"]
+__all__ = [
+    "Affine",
+    "Bijection",
+    "Chain",
+    "Coupling",
+    "Permutation",
+    "RationalQuadratic",
+    "Triangular",
+    "Univariate",
+]

@@ -45,9 +45,7 @@ class GAN(Model):
 
     _origin: Tensor
 
-    def __init__(
-        self, event: Event, context: int = 0, latent: int = 32, hidden: Sequence[int] = (256, 256)
-    ) -> None:
+    def __init__(self, event: Event, context: int = 0, latent: int = 32, hidden: Sequence[int] = (256, 256)) -> None:
         super().__init__(event, context, latent=latent, hidden=list(hidden))
         if latent < 1:
             raise ValueError(f"a code needs at least one dimension, not {latent}")

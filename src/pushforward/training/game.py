@@ -95,7 +95,8 @@ def adversarial_game(
 
     def fakes(batch: Batch) -> Tensor:
         shape = () if batch.context is not None else (len(batch),)
-        return model(batch.context).rsample(shape)
+        patterns: Tensor = model(batch.context).rsample(shape)
+        return patterns
 
     def discriminator(batch: Batch) -> Tensor:
         with torch.no_grad():

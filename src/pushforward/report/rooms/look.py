@@ -107,7 +107,7 @@ def _frame(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
 def _padded(values: list[Float[np.ndarray, " n"]]) -> Axis:
     low, high = _frame(np.concatenate(values))
     pad = 0.05 * (high - low)
-    return axis(low - pad, high + pad, 3, _whole(values[0]))
+    return axis(low - pad, high + pad, 2, _whole(values[0]))
 
 
 def _whole(values: Float[np.ndarray, " n"]) -> bool:
@@ -133,12 +133,19 @@ def _correlation(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
     return np.asarray(z.T @ z)
 
 
+def _spread(points: Float[np.ndarray, "n 2"], data: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "n 2"]:
+    """The points, in columns of few whole numbers moved a little, since they would cover one another."""
+    few = [_whole(x) and len(np.unique(x)) <= BINS for x in data.T]
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, points.shape)
+    return points + noise * few
+
+
 def _pair(columns: tuple[str, ...], sets: list[tuple[str, np.ndarray]], i: int, j: int) -> dict[str, Any]:
     number = min(POINTS, *(len(x) for _, x in sets))
-    x, y = (_padded([s[:, k] for _, s in sets]) for k in (i, j))
+    clouds = [(name, _spread(s[:number, [i, j]], sets[0][1][:, [i, j]])) for name, s in sets]
+    x, y = (_padded([points[:, k] for _, points in clouds]) for k in (0, 1))
     panels = []
-    for name, s in sets:
-        points = s[:number, [i, j]]
+    for name, points in clouds:
         inside = (points >= [x.low, y.low]).all(1) & (points <= [x.high, y.high]).all(1)
         title = f"{columns[j]} against {columns[i]}"
         panels.append({"name": name, "plot": Plot(x, y, (dots(x, y, points[inside], "cloud"),), title)})

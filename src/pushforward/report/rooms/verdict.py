@@ -30,7 +30,7 @@ def view(data: ReportData) -> dict[str, Any] | None:
     """The paragraph and one answer per audited family, the most distinguishable first."""
     audits = [(family.name, family.audit) for family in data.families if family.audit is not None]
     if not audits:
-        return None
+        return {"paragraph": "No verdict.", "answers": [], "notes": data.notes} if data.notes else None
     audits.sort(key=lambda pair: -pair[1].classifier.value)
     answers = [_answer(name, audit) for name, audit in audits]
     if data.baseline is not None:
