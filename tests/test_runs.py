@@ -282,6 +282,25 @@ def test_every_type_of_array_is_welcome_and_comes_back(dtype: type, tmp_path: Pa
     assert drawn.numeric().shape == (10, 3) and drawn.values.dtype == dtype
 
 
+def test_force_replaces_a_run_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("dear")
+    with pytest.raises(InputError, match="not a run"):
+        pf.fit(table(), "vae", out=tmp_path / "letters", steps=1, options=SMALL, force=True)
+    assert (tmp_path / "letters" / "dear.txt").read_text() == "dear"
+    first = fit_small("vae", tmp_path / "run", 1)
+    again = pf.fit(table(), "flow", out=first.directory, steps=1, options=SMALL, force=True, device="cpu")
+    assert again.name == "flow" and pf.open(first.directory).name == "flow"
+
+
+def test_tensorboard_files_are_written_where_they_are_wanted(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = pf.fit(table(), "vae", out=tmp_path / "run", steps=3, options=SMALL, device="cpu", tensorboard=True)
+    assert list((run.directory / "tensorboard").iterdir())
+
+
 def test_what_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:
     for wrong in ({"options": {"nonsense": 1}}, {"model": "diffusion"}, {"device": "abacus"}, {"budget": "soon"}):
         with pytest.raises(InputError):

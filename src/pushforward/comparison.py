@@ -92,6 +92,8 @@ def compare(
         raise InputError(f"a model is named twice in {', '.join(models)}; name each once")
     directory = Path(out)
     refuse_existing(directory, force)
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} is a file; choose another --out")
     comparison = Comparison(directory)
     records: list[FamilyRecord] = []
     for name in models:

@@ -93,6 +93,7 @@ def fit(
     where = device_named(device)
     place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
     refuse_existing(place, force)
+    _refuse_foreign(place)
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train)
@@ -196,6 +197,12 @@ def device_named(name: str) -> str:
         if torch.device(name).type == "cpu" or (torch.device(name).type == "cuda" and torch.cuda.is_available()):
             return name
     raise InputError(f"no device {name!r} on this machine; use --device cpu, or auto to take what there is")
+
+
+def _refuse_foreign(place: Path) -> None:
+    """Only a run or an empty folder is replaced, whatever was said: anything else may be dear to someone."""
+    if place.exists() and not (place / "run.json").is_file() and not (place.is_dir() and not any(place.iterdir())):
+        raise InputError(f"{place} is not a run, and is not replaced; choose another --out")
 
 
 def _match(run: Run) -> Match:

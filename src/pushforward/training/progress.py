@@ -41,6 +41,8 @@ class ProgressLine:
         if self.console.is_terminal:
             if now - self._drawn >= 0.1:
                 self._drawn = now
+                if not self._live.is_started:  # not before there is something to draw: reading may draw its own bar
+                    self._live.start()
                 self._live.update(Text(self.line(status), no_wrap=True, overflow="ellipsis"))
         elif now - self._printed >= PLAIN_SECONDS:
             self._printed = now
@@ -58,15 +60,12 @@ class ProgressLine:
         )
 
     def __enter__(self) -> ProgressLine:
-        if self.console.is_terminal:
-            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.console.is_terminal:
-            self._live.stop()
+        self._live.stop()
 
 
 def _clock(seconds: float) -> str:
