@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from pushforward.auditing import Audit, audit
+from pushforward.errors import InputError
 from pushforward.evidence import Kind, LogLikelihood
 from pushforward.report import FamilyRecord, ReportData, render, table, write
 from pushforward.report.plots import axis, histogram
@@ -194,7 +195,7 @@ def test_writing_replaces_whole_files_only(
     assert write(data, path).read_text() == page
     monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError("no space left")))
     path.write_text("the old page")
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(InputError, match="no space left"):
         write(data, path)
     assert path.read_text() == "the old page" and list(tmp_path.iterdir()) == [path]
 

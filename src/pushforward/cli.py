@@ -315,7 +315,8 @@ def _working(what: str) -> Any:
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     progress.add_task(f"{what} …", total=None)
     return progress
 
@@ -325,8 +326,8 @@ def _reading_pictures() -> Any:
     from rich.console import Console
     from rich.progress import Progress
 
-    began = time.monotonic()
-    bar = Progress(console=Console(stderr=True), transient=True)
+    began, console = time.monotonic(), Console(stderr=True)
+    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
 
     def observe(done: int, total: int) -> None:
         if not bar.tasks and time.monotonic() - began > 2:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pushforward.data import load, split
 from pushforward.errors import InputError
 from pushforward.families import FAMILIES, family
 from pushforward.fitting import fit
 from pushforward.judging import audit_halves
-from pushforward.report import FamilyRecord, ReportData, table, write
+from pushforward.report import ReportData, table, write
 from pushforward.reporting import measure, page_of_runs, run_to_json
 from pushforward.run import Run
 from pushforward.storage import refuse_existing
@@ -63,11 +64,13 @@ def compare(
     steps: int | None = None,
     budget: str | float | None = None,
     seed: int = 0,
+    context: str | list[str] | None = None,
+    device: str = "auto",
     force: bool = False,
     watching: Watching = lambda title: contextlib.nullcontext(),
     working: Watching = lambda what: contextlib.nullcontext(),
     command: str = "",
-    **fitting: Any,
+    **reading: Any,
 ) -> Comparison:
     """Train several families on the same data and the same split, and write one page.
 
@@ -78,11 +81,13 @@ def compare(
         steps: How many steps to train each.
         budget: How long to train each, one minute by default.
         seed: Of every random choice.
+        context: Columns that condition the models and are not modelled.
+        device: ``auto``, ``cpu`` or ``cuda``.
         force: Whether to replace a comparison that stands at ``out``.
         watching: Given a title, a context whose value observes training.
         working: Given a phrase, a context for what has no steps.
         command: The command that reproduces the comparison.
-        fitting: Further arguments of :func:`pushforward.fit`.
+        reading: Further arguments of :func:`pushforward.load`.
     """
     if not models:
         raise InputError(f"no model was named; choose some of {', '.join(FAMILIES)}")
@@ -94,30 +99,31 @@ def compare(
     refuse_existing(directory, force)
     if directory.exists() and not directory.is_dir():
         raise InputError(f"{directory} is a file; choose another --out")
-    comparison = Comparison(directory)
-    records: list[FamilyRecord] = []
+    dataset = load(source, context=context, **reading)
+    parts = split(dataset, seed=seed)
+    comparison, records = Comparison(directory), []
     for name in models:
         with watching(f"{name:<15}") as observe:
             run = fit(
-                source,
+                dataset,
                 name,
                 out=directory / name,
                 steps=steps,
                 budget=budget,
                 seed=seed,
+                device=device,
                 force=force,
                 observe=observe,
-                **fitting,
             )
         comparison.runs.append(run)
         if run.status == "interrupted":
             comparison.interrupted = run
             return comparison
         with working(f"measuring the {name}"):
-            records.append(measure(run, run.splits()))
+            records.append(measure(run, parts))
     with working("writing the page"):
-        parts = comparison.runs[0].splits()
         path = directory / "report.html"
-        comparison.page = page_of_runs(comparison.runs, records, parts, path, command, halves=audit_halves(parts, seed))
+        halves = audit_halves(parts, seed)
+        comparison.page = page_of_runs(comparison.runs, records, parts, path, command, halves)
         write(comparison.page, path)
     return comparison

@@ -44,19 +44,19 @@ class Configuration:
     def replaced(self, options: Mapping[str, Any], of: Family) -> Configuration:
         """With some values replaced by name, wherever they belong."""
         model, game, batch = dict(self.model), dict(self.game), self.batch
-        places = {
-            **dict.fromkeys(_arguments(of.game, skip=1), game),
-            **dict.fromkeys(_arguments(of.model, skip=2), model),
-        }
+        of_game, of_model = _arguments(of.game, skip=1), _arguments(of.model, skip=2)
+        places = {**dict.fromkeys(of_game, game), **dict.fromkeys(of_model, model)}
+        usual = {**of_game, **of_model, **self.game, **self.model, "batch": batch}
         for name, value in options.items():
+            if name not in usual:
+                raise InputError(f"unknown option {name!r} for this model; it has {', '.join(sorted(usual))}")
+            if not _alike(value, usual[name]):
+                raise InputError(f"the option {name} cannot be {value!r}; give it the form of {usual[name]!r}")
             if name == "batch":
                 batch = value
-            elif name in places:
-                places[name][name] = value
             else:
-                known = ", ".join(sorted([*places, "batch"]))
-                raise InputError(f"unknown option {name!r} for this model; it has {known}")
-        if not isinstance(batch, int) or batch < 1:
+                places[name][name] = value
+        if batch < 1:
             raise InputError(f"the batch size must be a positive whole number, not {batch!r}")
         return Configuration(model, game, batch)
 
@@ -72,7 +72,8 @@ _C = Configuration
 # fmt: off
 DEFAULTS: dict[str, dict[str, Configuration]] = {
     "table": {
-        "flow":           _C({"transforms": 5, "hidden": [128, 128], "whiten": True}, {"learning_rate": 4e-3}, 512),
+        "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8, "whiten": True},
+                             {"learning_rate": 4e-3}, 512),
         "autoregressive": _C({"hidden": [256, 256], "components": 10},           {"learning_rate": 2e-3}, 512),
         "vae":            _C({"latent": 8, "hidden": [256, 256], "components": 5}, {"learning_rate": 1e-3}, 256),
         "gan":            _C({"latent": 16, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 256),
@@ -117,5 +118,15 @@ def configure(name: str, event: Event, options: Mapping[str, Any]) -> Configurat
     return DEFAULTS[kind_of(event)][name].replaced(options, chosen)
 
 
-def _arguments(function: Callable[..., Any], skip: int) -> list[str]:
-    return list(inspect.signature(function).parameters)[skip:]
+def _arguments(function: Callable[..., Any], skip: int) -> dict[str, Any]:
+    """The arguments by name, without the first few, and their defaults."""
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
+    return {parameter.name: parameter.default for parameter in parameters}
+
+
+def _alike(value: Any, usual: Any) -> bool:
+    """Whether a value is of the kind of the usual one: a whole number, a number, a text, or a list of such."""
+    if isinstance(usual, (list, tuple)):
+        return isinstance(value, (list, tuple)) and all(_alike(v, usual[0]) for v in value)
+    kinds: Any = (int, float) if isinstance(usual, float) else type(usual)
+    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -90,6 +90,8 @@ def fit(
     if steps is None and budget is None:
         budget = DEFAULT_BUDGET
     leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
+    if seed < 0:
+        raise InputError(f"a seed is a whole number from 0 on, not {seed}")
     where = device_named(device)
     place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
     refuse_existing(place, force)
@@ -202,7 +204,7 @@ def device_named(name: str) -> str:
 def _refuse_foreign(place: Path) -> None:
     """Only a run or an empty folder is replaced, whatever was said: anything else may be dear to someone."""
     if place.exists() and not (place / "run.json").is_file() and not (place.is_dir() and not any(place.iterdir())):
-        raise InputError(f"{place} is not a run, and is not replaced; choose another --out")
+        raise InputError(f"{place} is not a run, and --force replaces nothing else; choose another --out")
 
 
 def _match(run: Run) -> Match:
@@ -216,7 +218,11 @@ def _save(run: Run, match: Match) -> None:
 def _first_checkpoint(run: Run, parts: Splits) -> None:
     """What training starts from, so that a run can be resumed from the moment it exists."""
     run.checkpoints.directory.mkdir()
-    model = run.fresh_model()
+    try:
+        model = run.fresh_model()
+        Match(run.family.game(model, **run.record["game"]))
+    except (ValueError, RuntimeError) as error:
+        raise InputError(f"the {run.name} cannot be built: {error}; mend the options given by --set") from None
     batch = _batch(run, parts.train.thinned(PREPARED_WITH, run.seed))
     with isolated_randomness(run.device), torch.no_grad():
         torch.manual_seed(seed_of(run.seed, "prepare"))

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 
-from pushforward.distributions.law import Law, LowerBounded
+from pushforward.distributions.law import LowerBounded
 from pushforward.event import Event
 
 __all__ = ["Dequantised", "dequantised"]
@@ -41,7 +42,7 @@ class Dequantised(LowerBounded):
         tensor(-1.92...)
     """
 
-    def __init__(self, base: Law, event: Event) -> None:
+    def __init__(self, base: Distribution, event: Event) -> None:
         super().__init__(base.batch_shape, base.event_shape)
         self.base = base
         self.event = event
@@ -60,6 +61,6 @@ class Dequantised(LowerBounded):
         return self.log_weights(x, 1).squeeze(0)
 
 
-def dequantised(law: Law, event: Event) -> Law:
+def dequantised(law: Distribution, event: Event) -> Distribution:
     """``law`` itself where every component is continuous, else its :class:`Dequantised` reading."""
     return law if event.is_continuous else Dequantised(law, event)

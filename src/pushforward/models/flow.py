@@ -9,12 +9,12 @@ from random import Random
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution
 from torch.nn.functional import relu
 
 from pushforward.bijections import Affine, Bijection, Chain, Coupling, Permutation, RationalQuadratic, Triangular
 from pushforward.distributions.dequantised import dequantised
-from pushforward.distributions.law import Law
+from pushforward.distributions.normal import standard_normal
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.event import Event
 from pushforward.models.model import Model
@@ -66,14 +66,13 @@ class Flow(Model):
         outer = Triangular(event.size) if whiten else Affine(event.size)
         self.bijection = Chain([*_links(event.size, context, transforms, hidden, spline), outer])
 
-    def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Law:
+    def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Distribution:
         """The law of patterns, with the batch shape of the context."""
         context = self.checked(context)
         batch = () if context is None else context.shape[:-1]
         weight = next(self.parameters())
         origin = weight.new_zeros(*batch, self.event.size)
-        base = Independent(Normal(origin, torch.ones_like(origin), validate_args=False), 1, validate_args=False)
-        return dequantised(Pushforward(base, self.bijection, context), self.event)
+        return dequantised(Pushforward(standard_normal(origin), self.bijection, context), self.event)
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:

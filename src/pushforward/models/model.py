@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
-from pushforward.distributions.law import Law
 from pushforward.event import Event
 
 __all__ = ["Model", "beside"]
@@ -36,7 +36,7 @@ class Model(nn.Module, ABC):
         self.config = config
 
     @abstractmethod
-    def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Law:
+    def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Distribution:
         """The law of patterns, given a context of shape ``(*batch, C)`` where the model has one."""
 
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:

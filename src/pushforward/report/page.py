@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pushforward.report.records import ReportData
 from pushforward.report.rooms import ROOMS
+from pushforward.storage import write_bytes
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -26,21 +25,13 @@ def render(data: ReportData) -> str:
 
 
 def write(data: ReportData, path: str | Path) -> Path:
-    """Write the report whole or not at all: under a temporary name, flushed to disk, then renamed."""
-    target = Path(path)
-    text = render(data).encode()
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's file is its owner's alone
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return target
+    """Write the report, whole or not at all.
+
+    Raises:
+        InputError: If the place cannot be written or the disk is full.
+    """
+    write_bytes(Path(path), render(data).encode())
+    return Path(path)
 
 
 @cache

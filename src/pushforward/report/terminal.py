@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pushforward.auditing.verdict import Audit, percent
+from pushforward.auditing.verdict import Audit, p_text, percent
 from pushforward.evidence import Kind
 from pushforward.report.records import FamilyRecord, ReportData
 
@@ -73,6 +73,8 @@ def _told_apart(audit: Audit | None) -> tuple[str, str]:
 def _closing(data: ReportData) -> list[str]:
     audits = [family.audit for family in data.families if family.audit is not None]
     lines = []
+    if len(audits) > 1:
+        lines += [_sentence(family) for family in data.families if family.audit is not None]
     if data.baseline is not None:
         told = percent(data.baseline.classifier).replace("%", " %")
         halves = f"Of two halves of the data themselves a classifier tells {told} apart"
@@ -87,6 +89,13 @@ def _closing(data: ReportData) -> list[str]:
     if "resume" in data.provenance:
         lines.append(f"To take one further: {data.provenance['resume']}")
     return lines
+
+
+def _sentence(family: FamilyRecord) -> str:
+    audit = family.audit
+    told = audit is not None and audit.distinguishable
+    p = p_text(audit.classifier.p_value) if audit is not None else ""
+    return f"{family.name}: {'its samples can be told from the data' if told else 'not told from the data'} ({p})."
 
 
 def _power(audit: Audit, subject: str = "it") -> str:
