@@ -364,8 +364,8 @@ def conditionals_look_back_only(case: Case) -> None:
     law = case.law(case.model())
     if not isinstance(law, Autoregressive):
         return
-    x = case.patterns(1)[0]
-    jacobian = torch.autograd.functional.jacobian(law.conditionals, x)
+    patterns = case.patterns(16)  # a rectified unit may sleep at one of them
+    jacobian = sum(torch.autograd.functional.jacobian(law.conditionals, x).abs() for x in patterns)
     for i, (_, place) in enumerate(law.marginals.alone):
         assert (jacobian[place, i:] == 0).all()
         assert (jacobian[place, :i].abs().sum(0) > 0).all()

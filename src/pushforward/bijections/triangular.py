@@ -46,8 +46,8 @@ class Triangular(Bijection):
         self, z: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None
     ) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch"]]:
         """Add what the components before contribute, scale, then shift."""
-        rows = z.reshape(-1, len(self.shift))
-        u = solve_triangular(self.weight.T, rows, upper=True, left=False, unitriangular=True).view(z.shape)
+        columns = z.reshape(-1, len(self.shift)).T
+        u = solve_triangular(self.weight, columns, upper=False, unitriangular=True).T.reshape(z.shape)
         return torch.addcmul(self.shift, u, self.log_scale.exp()), self.log_scale.sum().expand(z.shape[:-1])
 
     def inverse(

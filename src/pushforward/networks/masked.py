@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import linear, silu
+from torch.nn.functional import linear, relu
 
 __all__ = ["MaskedLinear", "MaskedMLP"]
 
@@ -76,6 +76,6 @@ class MaskedMLP(nn.Module):
         """All groups of outputs, one after another."""
         h = self.first(x if context is None else torch.cat([x, context], -1))
         for block in self.blocks:
-            h = h + block(silu(h))
-        y: Tensor = self.last(silu(h))
+            h = h + block(relu(h))
+        y: Tensor = self.last(relu(h))
         return y if self.skip is None or context is None else y + self.skip(context)
