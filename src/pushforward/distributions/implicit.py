@@ -21,11 +21,12 @@ class Implicit(Law):
     Arguments:
         base: The law of codes, with batch shape that of the context.
         generator: The map f from codes to patterns.
+        size: The number of components of a pattern.
 
     Example:
         >>> from torch.distributions import Independent, Normal
         >>> base = Independent(Normal(torch.zeros(2), torch.ones(2)), 1)
-        >>> law = Implicit(base, lambda z: z.abs().sum(-1, keepdim=True))
+        >>> law = Implicit(base, lambda z: z.abs().sum(-1, keepdim=True), size=1)
         >>> law.event_shape
         torch.Size([1])
         >>> bool((law.sample((100,)) >= 0).all())
@@ -35,10 +36,8 @@ class Implicit(Law):
     evidence = None
     has_rsample = True
 
-    def __init__(self, base: Distribution, generator: Callable[[Tensor], Tensor]) -> None:
-        with torch.no_grad():
-            pattern = generator(base.mean)
-        super().__init__(base.batch_shape, pattern.shape[len(base.batch_shape) :])
+    def __init__(self, base: Distribution, generator: Callable[[Tensor], Tensor], size: int) -> None:
+        super().__init__(base.batch_shape, torch.Size([size]))
         self.base = base
         self.generator = generator
 

@@ -28,6 +28,7 @@ class Latent(LowerBounded):
         prior: The law of codes p(z), with batch shape that of the context.
         decoder: Maps codes to the laws p(x | z).
         inference: Maps patterns to the laws q(z | x), reparameterised (6).
+        size: The number of components of a pattern.
 
     Example:
         >>> from torch.distributions import Independent, Normal
@@ -36,6 +37,7 @@ class Latent(LowerBounded):
         ...     prior=normal(torch.zeros(1), 1.0),
         ...     decoder=lambda z: normal(z, 1.0),
         ...     inference=lambda x: normal(x / 2, 0.5**0.5),
+        ...     size=1,
         ... )
         >>> _ = torch.manual_seed(0)
         >>> law.log_prob_bound(torch.tensor([1.0]), k=10), Normal(0.0, 2**0.5).log_prob(torch.tensor(1.0))
@@ -47,8 +49,9 @@ class Latent(LowerBounded):
         prior: Distribution,
         decoder: Callable[[Tensor], Distribution],
         inference: Callable[[Tensor], Distribution],
+        size: int,
     ) -> None:
-        super().__init__(prior.batch_shape, decoder(prior.mean).event_shape)
+        super().__init__(prior.batch_shape, torch.Size([size]))
         self.prior = prior
         self.decoder = decoder
         self.inference = inference

@@ -61,7 +61,7 @@ class GAN(Model):
         def generate(z: Tensor) -> Tensor:
             return self._round(self.generator(beside(z, context)).to(z.dtype))
 
-        return Implicit(standard_normal(self._origin.expand(*batch, -1)), generate)
+        return Implicit(standard_normal(self._origin.expand(*batch, -1)), generate, self.event.size)
 
     def logit(
         self, x: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None

@@ -36,6 +36,7 @@ class VAE(Model):
         components: Logistics in the mixture that is each non-binary component's law given the code.
 
     Example:
+        >>> import torch
         >>> _ = torch.manual_seed(0)
         >>> law = VAE(Event.continuous(3), latent=2)()
         >>> x = law.sample((5,))
@@ -72,4 +73,4 @@ class VAE(Model):
             mean, log_scale = self.encoder(beside(x, context)).to(x.dtype).chunk(2, -1)
             return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1)
 
-        return Latent(standard_normal(origin), decode, infer)
+        return Latent(standard_normal(origin), decode, infer, self.event.size)
