@@ -143,6 +143,12 @@ def shapes_and_batching(case: Case) -> None:
     assert not drawn.requires_grad
     if not case.of.density:
         return
+    if case.context:
+        grid = model(case.contexts(6).reshape(2, 3, case.context))
+        assert grid.sample((4,)).shape == (4, 2, 3, x.shape[-1])
+        for shape in ((), (1,), (3,), (2, 1), (4, 2, 3)):
+            y = x[0].expand(*shape, -1)
+            assert log_p(grid, y, 2).shape == torch.broadcast_shapes(shape, (2, 3))
     with seeded(1):
         k = 4000 if isinstance(law, LowerBounded) else 1
         together = log_p(law, x, k)

@@ -84,11 +84,11 @@ def test_repetition_that_belongs_to_the_law_is_left_alone() -> None:
     assert "kept on one side" in split(load(x), duplicates="together").note
 
 
-def test_one_row_repeated_over_and_over_goes_to_training() -> None:
+def test_kept_together_one_row_repeated_over_and_over_goes_to_training() -> None:
     x = RNG.standard_normal((400, 2))
     x[:200] = x[0]
     for seed in range(5):
-        s = split(load(x), seed=seed)
+        s = split(load(x), seed=seed, duplicates="together")
         assert (s.train.values == x[0]).all(axis=1).sum() == 200
         assert [len(p) for p in parts(s)] == [320, 40, 40]
 
@@ -101,3 +101,11 @@ def test_fractions() -> None:
     with pytest.raises(InputError, match="at least 24"):
         split(data.take(slice(23)))
     assert len(split(data.take(slice(24))).train) == 20
+
+
+def test_an_atom_of_a_continuous_law_is_in_every_part() -> None:
+    rng = np.random.default_rng(0)
+    rain = rng.exponential(size=(2000, 2)) * (rng.random(2000) > 0.4)[:, None]
+    parts = split(load(rain))
+    shares = [float((part.numeric() == 0).all(1).mean()) for part in (parts.train, parts.validation, parts.test)]
+    assert all(0.3 < share < 0.5 for share in shares), shares

@@ -148,6 +148,8 @@ def test_a_signal_saves_and_the_run_goes_on(number: int, tmp_path: Path) -> None
 
 def test_a_finished_run_is_taken_further_and_not_without_saying_how_far(tmp_path: Path) -> None:
     run = fit_small("flow", tmp_path / "run", 20)
+    run.record["results"] = {"log_likelihood": None, "audit": None}
+    run.save()
     with pytest.raises(InputError, match="--steps or --budget"):
         pf.resume(run.directory)
     further = pf.resume(run.directory, steps=15, device="cpu")
@@ -184,6 +186,56 @@ def test_context_reaches_the_model_through_every_door(family: str, tmp_path: Pat
     if FAMILIES[family].density:
         values, _ = run.score_samples(frame, k=10)
         assert values.shape == (400,) and np.isfinite(values).all()
+
+
+def test_figures_of_another_model_are_forgotten_and_a_missing_page_is_made_up_for(tmp_path: Path) -> None:
+    from pushforward.reporting import finish
+
+    run = fit_small("vae", tmp_path / "run", 10)
+    assert pf.resume(run.directory, device="cpu").results == {}  # it lacks its page alone, which is no error
+    assert finish(run).results["log_likelihood"] and (run.directory / "report.html").exists()
+    further = pf.resume(run.directory, steps=5, device="cpu")
+    assert further.results == {} and not (run.directory / "report.html").exists()
+
+
+def test_a_damaged_checkpoint_of_a_later_leg_changes_nothing(tmp_path: Path) -> None:
+    ends = []
+    for name in ("whole", "damaged"):
+        run = fit_small("vae", tmp_path / name, 12)
+        if name == "damaged":
+            run.record["legs"].append({"first_step": 12, "first_second": 0.0, "steps": 8, "seconds": None})
+            run.record["status"] = "running"
+            run.save()
+            run.checkpoints.files[-1].write_bytes(b"")
+            with pytest.warns(UserWarning, match="step-"):
+                pf.resume(run.directory, device="cpu")
+        else:
+            pf.resume(run.directory, steps=8, device="cpu")
+        ends.append(weights(run.directory))
+    assert_same(*ends)
+
+
+def test_one_impossible_validation_row_does_not_end_training(tmp_path: Path) -> None:
+    x = table(400)
+    x[:, 2] = x[:, 2] > 0
+    clean = pf.fit(x, "autoregressive", out=tmp_path / "b", steps=200, options=SMALL, device="cpu")
+    one = clean.splits().validation.numeric()[0]
+    x[(x == one).all(1), 2] = 2
+    run = pf.fit(x, "autoregressive", out=tmp_path / "c", steps=200, options=SMALL, device="cpu")
+    assert run.record["trained"]["step"] == 200
+    assert abs(run.record["trained"]["best"] - clean.record["trained"]["best"]) < 1
+
+
+def test_a_category_seen_only_in_held_out_rows_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": table(400)[:, 0], "group": np.arange(400) % 2})
+    parts = pf.split(pf.load(frame, context="group"), seed=0)
+    one = parts.test.numeric()[0, 0]
+    frame.loc[frame["a"] == one, "group"] = 7
+    with pytest.raises(InputError, match="7"):
+        pf.fit(frame, "vae", context="group", out=tmp_path / "run", steps=1, options=SMALL)
+    assert not list(tmp_path.iterdir())
 
 
 def test_budgets_end_in_time(tmp_path: Path) -> None:

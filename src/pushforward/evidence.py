@@ -133,7 +133,7 @@ class LogLikelihood:
         if self.kind is Kind.EXACT and other.kind is Kind.EXACT:
             return self.nats > other.nats
         low, high = (self, other) if self.nats < other.nats else (other, self)
-        if low.kind is Kind.EXACT and high.kind is Kind.LOWER_BOUND:
+        if low.kind is Kind.EXACT and high.kind is Kind.LOWER_BOUND and low.nats < high.nats:
             return high is self  # the bounded one is at least that much, hence ahead
         raise UnrankableError(
             f"cannot rank {self.figure} ({self.kind}) and {other.figure} ({other.kind}): a lower bound says 'at "

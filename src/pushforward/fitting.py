@@ -100,6 +100,8 @@ def fit(
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train)
     configuration = configure(model, schema.event, options or {})
+    for part in (parts.validation, parts.test):
+        schema.encode_context(part)  # a category that training has not seen is refused before anything is written
     with new_directory(place, force=force) as draft:
         record = {
             "format": FORMAT,
@@ -137,6 +139,8 @@ def resume(
         InputError: If it is finished and neither ``steps`` nor ``budget`` is given, or its data have changed.
     """
     run = Run(directory, device_named(device))
+    if run.status in ("finished", "stopped early") and not run.results and steps is None and budget is None:
+        return run  # killed between its last step and its page, which is all that it lacks
     if steps is not None or budget is not None:
         _, counters = run.checkpoints.latest()
         leg = Leg(counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget))
@@ -146,18 +150,17 @@ def resume(
         raise InputError(f"{directory} is {run.status}; to take it further, give --steps or --budget")
     else:
         parts = run.splits()
-    run.record["status"] = "running"
+    run.record |= {"status": "running", "results": {}}  # what was measured was another model
     run.save()
+    (run.directory / "report.html").unlink(missing_ok=True)
     return train(run, parts, observe)
 
 
 def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
-    """Play the run's last leg from its newest checkpoint, and finish the run if the leg was not interrupted."""
+    """Play the run's legs from its newest checkpoint on, and keep the weights to use unless interrupted."""
     match = _match(run)
     match.restore(*run.checkpoints.latest())
-    leg, settings = Leg(**run.record["legs"][-1]), Settings(**run.record["settings"])
-    if match.counters.step == leg.first_step:
-        match.counters.stale = 0  # a new leg has new patience
+    settings = Settings(**run.record["settings"])
     stream = _stream(run, parts)
     tensorboard = bool(run.record["tensorboard"])
     with (
@@ -172,7 +175,7 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
             stop=lambda: signals.received is not None,
         )
         try:
-            status = play(match, stream, leg, settings, hooks)
+            status = _play_legs(run, match, stream, settings, hooks)
         except DivergedError as error:
             good = run.checkpoints.files[-1]
             raise DivergedError(
@@ -185,6 +188,20 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
     run.record["trained"] = match.record()
     run.save()
     return Run(run.directory, str(run.device))
+
+
+def _play_legs(run: Run, match: Match, stream: Stream, settings: Settings, hooks: Hooks) -> str:
+    """The leg that the match stands in, up to where the next one took over, and those that follow."""
+    legs = [Leg(**leg) for leg in run.record["legs"]]
+    current = max(i for i, leg in enumerate(legs) if leg.first_step <= match.counters.step)
+    status = "finished"
+    for leg, following in zip(legs[current:], [*legs[current + 1 :], None], strict=True):
+        if match.counters.step == leg.first_step:
+            match.counters.stale = 0  # a new leg has new patience
+        status = play(match, stream, leg, settings, hooks, None if following is None else following.first_step)
+        if status == "interrupted":
+            break
+    return status
 
 
 def device_named(name: str) -> str:
@@ -259,10 +276,12 @@ def _held_out(run: Run, match: Match, parts: Splits) -> Callable[[], float] | No
     if not run.family.density:
         return None
     part = parts.validation.thinned(HELD_OUT_AT_MOST, run.seed)
-    batch = _batch(run, part)
     log_det = run.schema.log_det(part)
     possible = log_det.isfinite()  # a row that breaks a constant column is as impossible under every weight
-    constant = log_det[possible].mean().item() if bool(possible.any()) else 0.0
+    if not bool(possible.any()):
+        return None
+    batch = _batch(run, part.take(possible.nonzero().squeeze(-1).numpy()))
+    constant = log_det[possible].mean().item()
 
     def figure() -> float:
         torch.manual_seed(seed_of(run.seed, "held out"))

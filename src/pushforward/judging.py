@@ -96,7 +96,14 @@ def audit_run(run: Run, parts: Splits, seed: int = 0) -> tuple[Audit | None, Dat
     its level whatever the model has memorised.
     """
     both = _sides_of_run(run, parts, seed)
-    return (both.audit(seed) if len(both.real) >= FEWEST else None), both.fake
+    if len(both.real) < FEWEST:
+        return None, both.fake
+    found = both.audit(seed)
+    if run.context_names:
+        names = ", ".join(run.context_names)
+        blind = f"the classifier does not see {names}: it judges the patterns, not whether each suits its condition"
+        found = replace(found, notes=(*found.notes, blind))
+    return found, both.fake
 
 
 def audit_halves(parts: Splits, seed: int = 0) -> Audit | None:

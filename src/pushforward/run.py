@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.distributions.likelihood import log_prob_values
-from pushforward.errors import NoDensityError, RunError
+from pushforward.errors import InputError, NoDensityError, RunError
 from pushforward.evidence import Kind, LogLikelihood
 from pushforward.families import FAMILIES, Family
 from pushforward.models.model import Model
@@ -177,6 +177,8 @@ class Run:
             seed: The same seed gives the same patterns.
             given: A value for each column of the context, where the model has one.
         """
+        if n < 1:
+            raise InputError(f"cannot draw {n} patterns; ask for one or more")
         return self._draw(n, self.schema.context_from(given or {}, n), seed)
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:

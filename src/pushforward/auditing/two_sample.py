@@ -55,8 +55,8 @@ def audit(
         (True, 400)
     """
     given = {"real": real, "fake": fake}
-    if not 0 < level < 1:
-        raise InputError(f"the level of a test is between 0 and 1, which {level} is not; 0.05 is usual")
+    if not 1e-6 <= level <= 0.5:
+        raise InputError(f"the level of a test is between 0.000001 and 0.5, which {level} is not; 0.05 is usual")
     if (train_real is None) != (train_fake is None):
         raise InputError("train_real and train_fake go together: give both, or neither")
     if train_real is not None and train_fake is not None:

@@ -48,7 +48,7 @@ def split(
     A row in training that stands in the test part too is remembered, not predicted; so equal rows go
     ``together`` (one repeated so often that it would crowd the smallest part goes to training). Where all
     columns are discrete and more than a tenth of the rows are repeats, repetition is a property of the law
-    itself, and ``auto`` splits such rows one by one (``apart``).
+    itself, and ``auto`` splits such rows one by one (``apart``); so it does with a row that would crowd a part.
 
     Raises:
         InputError: If a part would be empty, or training smaller than 20 rows.
@@ -71,9 +71,11 @@ def split(
     apart = duplicates == "apart" or (duplicates == "auto" and repeated > len(data) / 10 and _is_discrete(data))
     if apart:
         group, counts = np.arange(len(data)), np.ones(len(data), np.int64)
+    elif duplicates == "auto" and data.kind != "pictures":
+        group, counts = _atoms_apart(group, counts, _crowd(sizes))
     part = _parts(counts, sizes, np.random.default_rng(seed))[group]
     train, validation, test = (data.take(np.flatnonzero(part == i)) for i in range(3))
-    return Splits(train, validation, test, repeated, _note(repeated, apart))
+    return Splits(train, validation, test, repeated, _note(repeated, apart, len(data) - len(counts)))
 
 
 def _groups(hashes: Hash) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -86,6 +88,27 @@ def _groups(hashes: Hash) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return rank[group], counts[order]
+
+
+def _crowd(sizes: tuple[int, int, int]) -> int:
+    """The most equal rows that the smallest part can hold without being about little else."""
+    return max(1, min(n for n in sizes if n) // 2)
+
+
+def _atoms_apart(
+    group: NDArray[np.int64], counts: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The groups, but for those larger than ``most``: such rows are an atom of the law, and each is its own group.
+
+    Kept on one side, the zeros of rainfall would make the parts differ in law, and every verdict false.
+    """
+    atom = counts[group] > most
+    if not atom.any():
+        return group, counts
+    single = group.copy()
+    single[atom] = len(counts) + np.arange(int(atom.sum()))
+    _, again, sizes = np.unique(single, return_inverse=True, return_counts=True)
+    return again, sizes
 
 
 def _sizes(n: int, fractions: tuple[float, float, float]) -> tuple[int, int, int]:
@@ -106,7 +129,7 @@ def _fewest(fractions: tuple[float, float, float]) -> int:
 def _parts(counts: NDArray[np.int64], sizes: tuple[int, int, int], rng: np.random.Generator) -> NDArray[np.int64]:
     """The part of each group of equal rows, at random, so that the parts come out as large as asked for."""
     order = rng.permutation(len(counts))
-    crowding = counts[order] > max(1, min(n for n in sizes if n) // 2)
+    crowding = counts[order] > _crowd(sizes)
     order = order[np.argsort(~crowding, kind="stable")]  # to training
     middle = np.cumsum(counts[order]) - counts[order] / 2
     part = np.empty(len(counts), np.int64)
@@ -114,15 +137,15 @@ def _parts(counts: NDArray[np.int64], sizes: tuple[int, int, int], rng: np.rando
     return part
 
 
-def _note(repeated: int, apart: bool) -> str:
+def _note(repeated: int, apart: bool, together: int) -> str:
     if not repeated:
         return ""
     rows = f"{repeated:,} row{'s repeat' if repeated > 1 else ' repeats'} another exactly"
-    return (
-        f"{rows}; repetition is a property of the law, so they were split one by one"
-        if apart
-        else (f"{rows}; equal rows were kept on one side")
-    )
+    if apart:
+        return f"{rows}; repetition is a property of the law, so they were split one by one"
+    if together < repeated:
+        return f"{rows}; equal rows were kept on one side, but for those so frequent that they belong to the law"
+    return f"{rows}; equal rows were kept on one side"
 
 
 def _is_discrete(data: Dataset) -> bool:

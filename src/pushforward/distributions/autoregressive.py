@@ -48,7 +48,8 @@ class Autoregressive(Law):
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Exact: one pass gives every conditional."""
-        return Factorised(self.marginals, self.conditionals(value)).log_prob(value)
+        x = self.expanded(value)
+        return Factorised(self.marginals, self.conditionals(x)).log_prob(x)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw component after component: D passes."""

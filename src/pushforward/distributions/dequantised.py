@@ -54,6 +54,7 @@ class Dequantised(LowerBounded):
 
     def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, k * batch]:
         """``k`` draws of log p(x + wu) + Σ log w."""
+        x = self.expanded(x)
         return self.base.log_prob(self.event.dequantise(x.expand(k, *x.shape))) + self.log_volume
 
     def elbo(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:

@@ -41,6 +41,10 @@ class Law(Distribution):
             "compare its samples with data by pushforward.audit"
         )
 
+    def expanded(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*full d"]:
+        """``x`` with its batch shape broadcast against the law's."""
+        return x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)})"
 

@@ -69,8 +69,9 @@ class VAE(Model):
         def decode(z: Tensor) -> Factorised:
             return Factorised(self.marginals, self.decoder(beside(z, context)).to(z.dtype) + self.offset)
 
+        # The scale of a code stays within e^±8 of the prior's: an outlier would overflow it otherwise.
         def infer(x: Tensor) -> Distribution:
             mean, log_scale = self.encoder(beside(x, context)).to(x.dtype).chunk(2, -1)
-            return Independent(Normal(mean, log_scale.exp(), validate_args=False), 1)
+            return Independent(Normal(mean, (8 * (log_scale / 8).tanh()).exp(), validate_args=False), 1)
 
         return Latent(standard_normal(origin), decode, infer, self.event.size)

@@ -61,7 +61,7 @@ class MaskedMLP(nn.Module):
         inputs = len(counts)
         degree_in = torch.cat([torch.arange(1, inputs + 1), torch.zeros(context, dtype=torch.long)])
         lowest = 0 if context else min(1, inputs - 1)  # without context a unit of degree 0 would see nothing
-        degree = lowest + torch.arange(hidden[0]) % max(inputs - lowest, 1)
+        degree = lowest + torch.arange(hidden[0]) * max(inputs - lowest, 1) // hidden[0]  # as even as can be
         degree_out = torch.arange(1, inputs + 1).repeat_interleave(torch.tensor(list(counts)))
         self.first = MaskedLinear(degree[:, None] >= degree_in)
         self.blocks = nn.ModuleList(MaskedLinear(degree[:, None] >= degree) for _ in hidden[1:])

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from pushforward.errors import DivergedError
 from pushforward.training.schedule import Leg, learning_rate_factor
 from pushforward.training.state import Match
 from pushforward.training.stream import Stream, seed_of
@@ -76,8 +75,8 @@ class Hooks:
     stop: Callable[[], bool] = lambda: False
 
 
-def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hooks) -> str:
-    """Play until the leg is over; returns ``finished``, ``stopped early`` or ``interrupted``.
+def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hooks, last_step: int | None = None) -> str:
+    """Play until the leg is over, or ``last_step``; returns ``finished``, ``stopped early`` or ``interrupted``.
 
     The random choices of a step depend on the seed and the step alone, so a game taken up from a checkpoint goes on bit
     for bit as it would have. The global random state is left as it was.
@@ -93,7 +92,7 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
     progress = leg.progress(counters.step, counters.seconds)
     held_out: float | None = None
     with isolated_randomness(device):
-        while progress < 1.0 and counters.stale < settings.patience:
+        while progress < 1.0 and counters.stale < settings.patience and counters.step != last_step:
             torch.manual_seed(seed_of(settings.seed, "step", counters.step))
             with _precision(device, settings.bfloat16):
                 losses = match.move(stream[counters.step], learning_rate_factor(progress))
@@ -114,7 +113,7 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
             if clock.checkpoint_due():
                 hooks.save()
     hooks.save()
-    return "finished" if progress >= 1.0 else "stopped early"
+    return "stopped early" if counters.stale >= settings.patience else "finished"
 
 
 @contextlib.contextmanager
@@ -130,10 +129,8 @@ def _take_figure(match: Match, hooks: Hooks) -> float | None:
         return None
     with match.averaged():
         figure = hooks.held_out()
-    if math.isnan(figure):
-        raise DivergedError(f"the held-out figure is not a number at step {match.counters.step}")
     match.keep_best(figure)
-    return figure
+    return figure if math.isfinite(figure) else None
 
 
 def _row(match: Match, losses: dict[str, float], held_out: float | None) -> dict[str, Any]:

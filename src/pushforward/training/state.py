@@ -91,8 +91,10 @@ class Match:
             self._put(own)
 
     def keep_best(self, figure: float) -> None:
-        """Remember the averaged weights if no held-out figure was better."""
+        """Remember the averaged weights if no held-out figure was better; one that is not finite says nothing."""
         c = self.counters
+        if not math.isfinite(figure):
+            return
         if c.best is None or figure > c.best:
             c.best, c.best_step, c.stale = figure, c.step, 0
             self.best = {name: t.clone() for name, t in self.average.items()}
