@@ -137,9 +137,11 @@ def sample(
     from pushforward.data import export
     from pushforward.errors import InputError
     from pushforward.run import Run
+    from pushforward.storage import refuse_existing
 
     if n < 1:
         raise InputError(f"cannot draw {n} patterns; give -n a positive number")
+    refuse_existing(out, force)
     run = Run(directory)
     with _working("drawing"):
         drawn = run.sample(n, seed, _options(given) or None)
@@ -273,11 +275,15 @@ def _root(
 def main() -> None:
     """Run the command line; the entry point of ``pushforward``."""
     import os
+    import signal
+    import warnings
 
     from pushforward.errors import PushforwardError
 
     # Threads that wait for each other by spinning make a shared machine many times slower; idle ones cost little.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.showwarning = lambda message, *_: print(f"pushforward: {message}", file=sys.stderr)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is half written is cleared away first
     try:
         app(prog_name="pushforward")
     except PushforwardError as error:
@@ -285,6 +291,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)
+    except MemoryError:
+        print("pushforward: this machine's memory does not suffice; ask for less at once", file=sys.stderr)
+        sys.exit(2)
     except OSError as error:  # a disk that fills up, a place that goes away
         where = f"{error.filename}: " if error.filename else ""
         print(

@@ -97,8 +97,7 @@ def compare(
         raise InputError(f"a model is named twice in {', '.join(models)}; name each once")
     directory = Path(out)
     refuse_existing(directory, force)
-    if directory.exists() and not directory.is_dir():
-        raise InputError(f"{directory} is a file; choose another --out")
+    _refuse_foreign(directory)
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
     comparison, records = Comparison(directory), []
@@ -127,3 +126,12 @@ def compare(
         comparison.page = page_of_runs(comparison.runs, records, parts, path, command, halves)
         write(comparison.page, path)
     return comparison
+
+
+def _refuse_foreign(directory: Path) -> None:
+    """Only a comparison or an empty folder is written into, whatever was said."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"{directory} is a file; choose another --out")
+    foreign = [p.name for p in directory.glob("*") if p.name not in (*FAMILIES, "report.html")]
+    if foreign:
+        raise InputError(f"{directory} holds {foreign[0]}, which is of no comparison; choose another --out")

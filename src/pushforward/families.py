@@ -128,5 +128,12 @@ def _alike(value: Any, usual: Any) -> bool:
     """Whether a value is of the kind of the usual one: a whole number, a number, a text, or a list of such."""
     if isinstance(usual, (list, tuple)):
         return isinstance(value, (list, tuple)) and all(_alike(v, usual[0]) for v in value)
-    kinds: Any = (int, float) if isinstance(usual, float) else type(usual)
-    return isinstance(value, kinds) and not isinstance(value, bool)
+    if isinstance(usual, (bool, str)):
+        return type(value) is type(usual)
+    kinds: Any = (int, float) if isinstance(usual, float) else int
+    # A count is at least 1; a rate or a penalty may also be 0.
+    return (
+        isinstance(value, kinds)
+        and not isinstance(value, bool)
+        and (0 if isinstance(usual, float) else 1) <= value < 1e9
+    )

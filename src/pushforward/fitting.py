@@ -90,8 +90,8 @@ def fit(
     if steps is None and budget is None:
         budget = DEFAULT_BUDGET
     leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
-    if seed < 0:
-        raise InputError(f"a seed is a whole number from 0 on, not {seed}")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"a seed is a whole number from 0 on, below 2⁶³, not {seed}")
     where = device_named(device)
     place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
     refuse_existing(place, force)
@@ -139,14 +139,17 @@ def resume(
         InputError: If it is finished and neither ``steps`` nor ``budget`` is given, or its data have changed.
     """
     run = Run(directory, device_named(device))
-    if run.status in ("finished", "stopped early") and not run.results and steps is None and budget is None:
+    further, over = steps is not None or budget is not None, run.status in ("finished", "stopped early")
+    if over and not further and not (run.results and (run.directory / "report.html").is_file()):
         return run  # killed between its last step and its page, which is all that it lacks
-    if steps is not None or budget is not None:
+    if further:
         _, counters = run.checkpoints.latest()
-        leg = Leg(counters["step"], counters["seconds"], steps, None if budget is None else parse_budget(budget))
+        # A damaged checkpoint may have sent us back: then what is missing is played again before the new leg.
+        at = max(counters, run.record.get("trained", counters), key=lambda c: int(c["step"]))
+        leg = Leg(at["step"], at["seconds"], steps, None if budget is None else parse_budget(budget))
         parts = run.splits()
         run.record["legs"].append(leg.to_json())
-    elif run.status in ("finished", "stopped early"):
+    elif over:
         raise InputError(f"{directory} is {run.status}; to take it further, give --steps or --budget")
     else:
         parts = run.splits()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,9 @@ FORMAT = 1
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From each older format to the next: what :attr:`Run.record` must become."""
+
+KEYS = ("status", "family", "model", "game", "batch", "settings", "legs", "seed", "schema", "data", "results")
+"""What ``run.json`` holds at least."""
 
 SAMPLES_AT_ONCE = 1 << 22
 """Numbers that one pass of a network may be fed."""
@@ -113,7 +117,7 @@ class Run:
         final = self.directory / "model.safetensors"
         if final.is_file():
             model.load_state_dict(read_tensors(final)[0])
-        else:
+        else:  # not at its end yet
             tensors, _ = self.checkpoints.latest()
             weights = {n.removeprefix("model/"): t for n, t in tensors.items() if n.startswith("model/")}
             for part in ("average/", "best/"):
@@ -158,7 +162,7 @@ class Run:
         """The rows of ``metrics.jsonl``; a last row cut off by a kill is left out."""
         path = self.directory / "metrics.jsonl"
         rows = []
-        for line in path.read_text().splitlines() if path.is_file() else []:
+        for line in path.read_text(errors="replace").splitlines() if path.is_file() else []:
             try:
                 rows.append(json.loads(line))
             except ValueError:
@@ -179,6 +183,9 @@ class Run:
         """
         if n < 1:
             raise InputError(f"cannot draw {n} patterns; ask for one or more")
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if n * self.schema.event.size * 8 > memory:
+            raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
         return self._draw(n, self.schema.context_from(given or {}, n), seed)
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
@@ -262,10 +269,16 @@ def open_run(directory: str | Path, device: str = "cpu") -> Run:
 
 def _migrated(record: dict[str, Any], directory: Path) -> dict[str, Any]:
     version = record.get("format")
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(version, int) or version < 1:
+        raise RunError(f"{directory}/run.json names no format: it is not a run of pushforward; fit a model")
+    if version > FORMAT:
         raise RunError(
             f"{directory} has run format {version}, newer than the {FORMAT} this version reads; upgrade pushforward"
         )
     for older in range(version, FORMAT):
         record = MIGRATIONS[older](record)
+    missing = [key for key in KEYS if key not in record]
+    if missing or record["family"] not in FAMILIES:
+        what = f"lacks {', '.join(missing)}" if missing else f"is of an unknown family, {record['family']!r}"
+        raise RunError(f"{directory}/run.json {what}; fit again, or upgrade pushforward")
     return record

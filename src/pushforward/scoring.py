@@ -9,6 +9,7 @@ from pushforward.data import Dataset, export, load
 from pushforward.errors import InputError
 from pushforward.evidence import LogLikelihood
 from pushforward.run import Run
+from pushforward.storage import refuse_existing
 
 __all__ = ["score"]
 
@@ -30,6 +31,8 @@ def score(
     """
     if k < 1:
         raise InputError(f"a bound needs at least one importance sample, not --k {k}")
+    if out is not None:
+        refuse_existing(out, force)
     run = Run(directory)
     run.require_density()
     dataset = load(source, **{"context": run.context_names or None, **run.reading(source), **reading})

@@ -83,7 +83,7 @@ def new_directory(path: Path, *, force: bool = False) -> Iterator[Path]:
 
 def refuse_existing(path: Path, force: bool) -> None:
     """Raise an ``InputError`` if something stands at ``path`` that may not be replaced."""
-    if path.exists() and not force:
+    if (path.exists() or path.is_symlink()) and not force:
         raise InputError(f"{path} exists already; choose another --out, or replace it with --force")
 
 
@@ -102,7 +102,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(_read(path))
         digest = value.pop(DIGEST)
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise RunError(
             f"{path} is truncated or altered: it is not the JSON that was written; {_remedy(path)}"
         ) from None

@@ -83,7 +83,7 @@ def _judge(
     level: float,
 ) -> Audit:
     is_table = test.real.ndim == 2
-    log_odds = (trees if is_table else convolutions)(train.real, train.fake, seed)
+    log_odds = (trees if is_table else convolutions)(train.real, train.fake, seed % 2**32)  # scikit-learn's limit
     answers_real, answers_fake = log_odds(test.real), log_odds(test.fake)
     # An exact tie counts as "fake" whatever the pattern is, so it is as often wrong as right.
     correct = int((answers_real > 0).sum() + (answers_fake <= 0).sum())

@@ -14,6 +14,10 @@ __all__ = ["existing", "first_line", "reading"]
 
 def existing(source: str | os.PathLike[str]) -> Path:
     """The path of a file that has content, or of a folder; an ``InputError`` otherwise."""
+    if not str(source).strip():
+        raise InputError("the path of the data is empty; give a file, a folder, or 'digits'")
+    if "\0" in str(source):
+        raise InputError(f"{str(source)[:80]!r} cannot be opened: it holds a NUL character; check the path")
     path = Path(source).expanduser()
     try:
         if path.is_dir():
@@ -24,6 +28,8 @@ def existing(source: str | os.PathLike[str]) -> Path:
             raise InputError(f"{path} is neither a file nor a folder; save its content to a file first")
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; give a file with data")
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
         raise InputError(f"{str(source)[:80]!r} cannot be opened: {first_line(error)}; check the path") from error
     return path.resolve()

@@ -45,14 +45,16 @@ class Checkpoints:
         Raises:
             RunError: If none is.
         """
-        damage: RunError | None = None
+        damaged: list[tuple[Path, RunError]] = []
         for path in reversed(self.files):
             try:
                 found = read_tensors(path)
             except RunError as error:
-                damage = damage or error
+                damaged.append((path, error))
                 continue
-            if damage is not None:
-                warnings.warn(f"{damage}; going on from {path.name}", stacklevel=2)
+            for bad, error in damaged:
+                bad.replace(bad.with_suffix(".damaged"))  # kept for whoever wants to look, and out of the way
+                warnings.warn(f"{error}; going on from {path.name}", stacklevel=2)
             return found
+        damage = damaged[0][1] if damaged else None
         raise damage or RunError(f"{self.directory} holds no checkpoint: the run cannot go on; fit again")

@@ -51,7 +51,7 @@ class MetricsFile:
 
 def _rows_until(path: Path, step: int) -> list[str]:
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []:
         try:
             if json.loads(line)["step"] > step:
                 break

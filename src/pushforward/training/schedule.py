@@ -39,7 +39,8 @@ class Leg:
         if (self.steps is None) == (self.seconds is None):
             raise InputError("a run ends after a number of steps or after a time: give exactly one of steps and budget")
         if (self.steps is not None and self.steps < 1) or (self.seconds is not None and self.seconds <= 0):
-            raise InputError(f"training needs at least one step or a positive time, not {self.steps or self.seconds}")
+            length = self.seconds if self.steps is None else self.steps
+            raise InputError(f"training needs at least one step or a positive time, not {length}")
 
     def progress(self, step: int, seconds: float) -> float:
         """The share of the leg that is done, 1 when it is over."""
