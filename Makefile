@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(INSTALLED) ## Train the four families on the digits and write one page; under two minutes on two cores.
-	$(BIN)/pushforward compare digits --budget 10s --out runs/digits --force
+	$(BIN)/pushforward compare digits --budget 12s --out runs/digits --force
 
 test: $(INSTALLED) ## Run the tests and the examples in the documentation of the code.
 	$(BIN)/python -m pytest -n $(WORKERS) --doctest-modules src tests

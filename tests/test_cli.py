@@ -294,7 +294,7 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
     ("unknown model", fitting("--model", "diffusion"), ("'diffusion'", "flow, autoregressive, vae, gan")),
     ("unknown option of a model", fitting("--set", "layers=3"), ("'layers'", "it has", "transforms")),
     ("option without a value", fitting("--set", "hidden"), ("'hidden'", "name=value")),
-    ("batch of nothing", fitting("--set", "batch=0"), ("batch", "positive whole number", "0")),
+    ("batch of nothing", fitting("--set", "batch=0"), ("batch", "cannot be 0")),
     ("hidden layers that are text", fitting("--set", "hidden=wide"), ("hidden", "wide")),
     ("too few bins", fitting("--set", "bins=0"), ("bin", "0")),
     ("learning rate that is text", fitting("--set", "learning_rate=fast"), ("learning_rate", "fast")),

@@ -56,8 +56,6 @@ class Configuration:
                 batch = value
             else:
                 places[name][name] = value
-        if batch < 1:
-            raise InputError(f"the batch size must be a positive whole number, not {batch!r}")
         return Configuration(model, game, batch)
 
 

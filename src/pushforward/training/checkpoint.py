@@ -52,9 +52,9 @@ class Checkpoints:
             except RunError as error:
                 damaged.append((path, error))
                 continue
-            for bad, error in damaged:
+            for bad, reason in damaged:
                 bad.replace(bad.with_suffix(".damaged"))  # kept for whoever wants to look, and out of the way
-                warnings.warn(f"{error}; going on from {path.name}", stacklevel=2)
+                warnings.warn(f"{reason}; going on from {path.name}", stacklevel=2)
             return found
         damage = damaged[0][1] if damaged else None
         raise damage or RunError(f"{self.directory} holds no checkpoint: the run cannot go on; fit again")
