@@ -216,6 +216,16 @@ def test_a_damaged_checkpoint_of_a_later_leg_changes_nothing(tmp_path: Path) -> 
     assert_same(*ends)
 
 
+def test_damaged_weights_are_refused_and_made_again(tmp_path: Path) -> None:
+    run = fit_small("vae", tmp_path / "run", 12)
+    path, before = run.directory / "model.safetensors", weights(run.directory)
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(RunError, match="resume"):
+        pf.open(run.directory).sample(3)
+    pf.resume(run.directory, device="cpu")
+    assert_same(weights(run.directory), before)
+
+
 def test_one_impossible_validation_row_does_not_end_training(tmp_path: Path) -> None:
     x = table(400)
     x[:, 2] = x[:, 2] > 0

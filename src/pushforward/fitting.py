@@ -135,11 +135,14 @@ def resume(
 ) -> Run:
     """Go on with a run: to its end if it was stopped or killed, or further by some steps or time.
 
+    A damaged ``model.safetensors`` is made again from the last checkpoint.
+
     Raises:
         InputError: If it is finished and neither ``steps`` nor ``budget`` is given, or its data have changed.
     """
     run = Run(directory, device_named(device))
-    further, over = steps is not None or budget is not None, run.status in ("finished", "stopped early")
+    further = steps is not None or budget is not None
+    over = run.status in ("finished", "stopped early") and run.weights_are_whole()  # else its end is played again
     if over and not further and not (run.results and (run.directory / "report.html").is_file()):
         return run  # killed between its last step and its page, which is all that it lacks
     if further:

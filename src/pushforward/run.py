@@ -125,6 +125,14 @@ class Run:
             model.load_state_dict(weights)
         return model.eval()
 
+    def weights_are_whole(self) -> bool:
+        """Whether the weights of the end are there and unaltered."""
+        try:
+            read_tensors(self.directory / "model.safetensors")
+        except RunError:
+            return False
+        return True
+
     def fresh_model(self) -> Model:
         """The model with the weights it starts from."""
         with isolated_randomness(self.device):

@@ -152,7 +152,9 @@ def _read(path: Path) -> bytes:
 
 
 def _remedy(path: Path) -> str:
-    return "restore it from a copy, or fit again" if path.name.endswith(".json") else "an earlier checkpoint may serve"
+    if path.suffix == ".json":
+        return "restore it from a copy, or fit again"
+    return "`pushforward resume` on its run makes good what it can from the checkpoint before"
 
 
 def _digest_json(value: Mapping[str, Any]) -> str:
