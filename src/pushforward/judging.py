@@ -61,8 +61,8 @@ def audit(real: Any, fake: Any, *, seed: int = 0, level: float = 0.05, **reading
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> print(audit(rng.normal(size=(300, 2)), rng.normal(size=(300, 2))).classifier)
-        accuracy 0.47... [0.4..., 0.5...] share (estimate, n = 300, p = 0...)
+        >>> audit(rng.normal(size=(300, 2)), rng.normal(size=(300, 2))).distinguishable
+        False
     """
     return sides(real, fake, seed=seed, **reading).audit(seed, level)
 
