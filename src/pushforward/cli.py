@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from pushforward.waiting import reading_pictures, watching, working
 
 if TYPE_CHECKING:
     from pushforward.run import Run
@@ -80,7 +81,7 @@ def fit(
     from pushforward.fitting import fit as fit_run
     from pushforward.reporting import finish
 
-    with _watching(f"{model} ← {source}") as observe:
+    with watching(f"{model} ← {source}") as observe:
         run = fit_run(
             source,
             model,
@@ -98,7 +99,7 @@ def fit(
             **_reading(key, columns, drop, delimiter, size, mode, skip_bad),
         )
     _stop_if_interrupted(run)
-    with _working("measuring and writing the page"):
+    with working("measuring and writing the page"):
         run = finish(run)
     _show(run, as_json)
 
@@ -115,10 +116,10 @@ def resume(
     from pushforward.fitting import resume as resume_run
     from pushforward.reporting import finish
 
-    with _watching(str(directory)) as observe:
+    with watching(str(directory)) as observe:
         run = resume_run(directory, steps=steps, budget=budget, device=device, observe=observe)
     _stop_if_interrupted(run)
-    with _working("measuring and writing the page"):
+    with working("measuring and writing the page"):
         run = finish(run)
     _show(run, as_json)
 
@@ -143,7 +144,7 @@ def sample(
         raise InputError(f"cannot draw {n} patterns; give -n a positive number")
     refuse_existing(out, force)
     run = Run(directory)
-    with _working("drawing"):
+    with working("drawing"):
         drawn = run.sample(n, seed, _options(given) or None)
     export(drawn, out, force=force)
     _print_json({"n": n, "seed": seed, "out": str(out)}) if as_json else print(f"{drawn.describe()} → {out}")
@@ -170,7 +171,7 @@ def score(
     from pushforward.scoring import score as score_source
 
     reading = _reading(key, columns, drop, delimiter, size, mode, skip_bad)
-    with _working("scoring"):
+    with working("scoring"):
         likelihood = score_source(directory, source, out, k, seed, force, **reading)
     if as_json:
         _print_json({"log_likelihood": likelihood.to_json(), "out": None if out is None else str(out)})
@@ -199,7 +200,7 @@ def audit(
     from pushforward.reporting import audit_page
 
     reading = _reading(key, columns, drop, delimiter, size, mode, skip_bad)
-    with _working("telling them apart"):
+    with working("telling them apart"):
         result = audit_page(real, fake, out, seed=seed, level=level, force=force, command=_command(), **reading)
     if as_json:
         _print_json(result.to_json())
@@ -240,8 +241,8 @@ def compare(
         context=_names(context),
         device=device,
         force=force,
-        watching=_watching,
-        working=_working,
+        watching=watching,
+        working=working,
         command=_command(),
         **_reading(key, columns, drop, delimiter, size, mode, skip_bad),
     )
@@ -312,44 +313,6 @@ def _print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def _watching(title: str) -> Any:
-    from pushforward.training.progress import ProgressLine
-
-    return ProgressLine(title)
-
-
-def _working(what: str) -> Any:
-    """A spinner and the time on standard error while something without steps goes on."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    progress.add_task(f"{what} …", total=None)
-    return progress
-
-
-def _reading_pictures() -> Any:
-    """An observer of pictures being read: a bar with the time left, once it has taken two seconds."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    began, console = time.monotonic(), Console(stderr=True)
-    bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-
-    def observe(done: int, total: int) -> None:
-        if not bar.tasks and time.monotonic() - began > 2:
-            bar.add_task("reading pictures", total=total)
-            bar.start()
-        if bar.tasks:
-            bar.update(bar.tasks[0].id, completed=done)
-            if done >= total:
-                bar.stop()
-
-    return observe
-
-
 def _stop_if_interrupted(run: Run) -> None:
     if run.status == "interrupted":
         print(
@@ -405,7 +368,7 @@ def _reading(
         "mode": mode,
         "skip_bad": skip_bad or None,
     }
-    return {name: value for name, value in given.items() if value is not None} | {"progress": _reading_pictures()}
+    return {name: value for name, value in given.items() if value is not None} | {"progress": reading_pictures()}
 
 
 def _size(text: str) -> int | tuple[int, int]:
