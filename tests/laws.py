@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.dequantised import Dequantised
-from pushforward.distributions.law import Law, LowerBounded
+from pushforward.distributions.law import Law, LowerBounded, pit
 from pushforward.distributions.likelihood import log_prob_values
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.errors import NoDensityError
@@ -377,6 +377,66 @@ def conditionals_look_back_only(case: Case) -> None:
         assert (jacobian[place, :i].abs().sum(0) > 0).all()
 
 
+def pit_of_own_samples_is_uniform(case: Case) -> None:
+    """What a law makes of its own patterns is uniform, component by component, and no two components go together."""
+    law = _transformed(case)
+    if law is None:
+        return
+    n = 4000
+    with seeded(10), torch.no_grad():
+        u = pit(law, law.sample((n,)))
+    assert u.shape == (n, *law.event_shape) and ((u > 0) & (u < 1)).all()
+    rank = torch.arange(1, n + 1, dtype=u.dtype).unsqueeze(-1) / n
+    assert (u.sort(0)[0] - rank).abs().max() < 2.2 / n**0.5, u.mean(0)  # once in eight thousand components
+    together = torch.corrcoef(torch.special.ndtri(u).T).reshape(u.shape[-1], -1)
+    assert (together - torch.eye(u.shape[-1])).abs().max() < 4 / n**0.5, together
+
+
+def pit_has_the_density_for_its_jacobian(case: Case) -> None:
+    """|det du/dx| = p(x) where every component is continuous, for du is what p says dx is worth."""
+    law = _transformed(case)
+    if law is None or not EVENTS[case.event].is_continuous:
+        return
+    for x in case.patterns(8):
+        jacobian = torch.autograd.functional.jacobian(lambda t: pit(law, t), x)
+        assert torch.allclose(torch.linalg.slogdet(jacobian)[1], law.log_prob(x), atol=1e-6)
+
+
+def pit_grows_with_its_component(case: Case) -> None:
+    """After one beginning, a greater next component has a greater transform."""
+    law = _transformed(case)
+    if not isinstance(law, Autoregressive):
+        return
+    event = EVENTS[case.event]
+    values = event.snap(torch.linspace(-1.0, 1.0, 5, dtype=case.dtype).unsqueeze(-1).expand(5, event.size))
+    for i in range(event.size):
+        x = case.patterns(1).repeat(5, 1)
+        x[:, i] = values[:, i]
+        with torch.no_grad():
+            u, greater = pit(law, x)[:, i], x[1:, i] > x[:-1, i]
+        assert (u.diff()[greater] > 0).all() and bool(greater.any())
+
+
+def pit_spreads_discrete_patterns(case: Case) -> None:
+    """A dequantised law transforms patterns spread over their cells, as its density was asked of them."""
+    law = case.law(case.model())
+    if not isinstance(law, Dequantised) or not isinstance(law.base, Law):
+        return
+    x = case.patterns(64)
+    with seeded(11), torch.no_grad():
+        u = pit(law, x)
+    with seeded(11), torch.no_grad():
+        expected = pit(law.base, law.event.dequantise(x))
+    assert torch.equal(u, expected) and ((u > 0) & (u < 1)).all()
+
+
+def laws_without_conditionals_refuse_the_transform(case: Case) -> None:
+    """A law that has none says so, and what to ask instead."""
+    law = case.law(case.model())
+    if not isinstance(_exact(law), (Autoregressive, Pushforward)):
+        _refuses(NoDensityError, lambda: pit(law, case.patterns(2)), "audit")
+
+
 def implicit_laws_refuse_densities(case: Case) -> None:
     """A law without a density says so, and what to ask instead."""
     if case.of.density:
@@ -401,8 +461,19 @@ LAWS: list[Callable[[Case], None]] = [
     float32_is_enough,
     pushforward_is_a_change_of_variables,
     conditionals_look_back_only,
+    pit_of_own_samples_is_uniform,
+    pit_has_the_density_for_its_jacobian,
+    pit_grows_with_its_component,
+    pit_spreads_discrete_patterns,
+    laws_without_conditionals_refuse_the_transform,
     implicit_laws_refuse_densities,
 ]
+
+
+def _transformed(case: Case) -> Law | None:
+    """The law whose own patterns its transform makes uniform, in double precision; of a dequantised one, its base."""
+    law = _exact(case.law(case.model()))
+    return law if isinstance(law, (Autoregressive, Pushforward)) and case.dtype == torch.float64 else None
 
 
 def _exact(law: Law) -> Law:

@@ -32,7 +32,7 @@ LAYERS = [
     {"training"},
     {"families"},
     {"run"},
-    {"fitting", "judging", "scoring"},
+    {"fitting", "judging", "scoring", "calibration"},
     {"reporting"},
     {"comparison"},
     {"waiting"},

@@ -1,4 +1,4 @@
-"""The command line: ``pushforward fit | resume | sample | score | audit | compare | show``.
+"""The command line: ``pushforward fit | resume | sample | score | audit | game | compare | show``.
 
 Everything heavy is imported inside the command that needs it, so that ``--help`` answers at once. An error a user can
 mend is one sentence on standard error and exit status 2.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pushforward.waiting import reading_pictures, watching, working
+from pushforward.waiting import auditing, reading_pictures, watching, working
 
 if TYPE_CHECKING:
     from pushforward.run import Run
@@ -184,6 +184,13 @@ def audit(
     real: Annotated[str, typer.Argument(help="Data, or a run, which stands for the data it kept for the verdict.")],
     fake: Annotated[str, typer.Argument(help="Samples in the same form, or a run, which stands for its model's.")],
     out: Annotated[Path | None, typer.Option(help="An HTML file for the page.")] = None,
+    game: Annotated[Path | None, typer.Option(help="An HTML file on which a person tells real from generated.")] = None,
+    train: Annotated[str | None, typer.Option(help="What the generator learnt from, if REAL is other data.")] = None,
+    modes: Annotated[str | None, typer.Option(help="The column of REAL that names each pattern's mode.")] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(help="For rows columns; for pictures pixels, pca, convolutions, efficientnet-lite0, onnx:PATH."),
+    ] = None,
     seed: Seed = 0,
     level: Annotated[float, typer.Option(help="Of the test, and one minus the intervals' coverage.")] = 0.05,
     key: Key = None,
@@ -200,12 +207,41 @@ def audit(
     from pushforward.reporting import audit_page
 
     reading = _reading(key, columns, drop, delimiter, size, mode, skip_bad)
-    with working("telling them apart"):
-        result = audit_page(real, fake, out, seed=seed, level=level, force=force, command=_command(), **reading)
+    with auditing() as observe:
+        result = audit_page(
+            real,
+            fake,
+            out,
+            game=game,
+            train=train,
+            modes=modes,
+            features=features,
+            seed=seed,
+            level=level,
+            force=force,
+            command=_command(),
+            observe=observe,
+            **reading,
+        )
     if as_json:
         _print_json(result.to_json())
     else:
-        print(result if out is None else f"{result}\nThe page: {out}")
+        print(result)
+        for what, place in (("page", out), ("game", game)):
+            if place is not None:
+                print(f"The {what}: {place}")
+
+
+@app.command()
+def game(
+    answers: Annotated[list[Path], typer.Argument(help="JSON files that players saved from one game's page.")],
+    as_json: Json = False,
+) -> None:
+    """Pool what several people answered in the game of an audit."""
+    from pushforward.report.answers import pool_answers
+
+    pool = pool_answers(answers)
+    _print_json(pool.to_json()) if as_json else print(pool)
 
 
 @app.command()

@@ -43,6 +43,7 @@ class Comparison:
         """Every run's figures, as plain values."""
         halves = None if self.page is None or self.page.baseline is None else self.page.baseline.to_json()
         return {
+            "ranking": [] if self.page is None else [before.to_json() for before in self.page.ranking],
             "runs": {run.name: run_to_json(run) for run in self.runs},
             "halves_of_the_data": halves,
             "report": str(self.directory / "report.html"),

@@ -10,7 +10,9 @@ import numpy as np
 
 from pushforward.auditing import Audit
 from pushforward.auditing import audit as audit_arrays
+from pushforward.auditing.two_sample import Observe
 from pushforward.data import Dataset, Splits, load
+from pushforward.data.dataset import Array
 from pushforward.errors import InputError
 from pushforward.run import Run
 from pushforward.training.stream import seed_of
@@ -25,16 +27,33 @@ PATTERNS_AT_MOST = 10_000
 """Patterns in one part of an audit of a model."""
 
 
+def ignore(step: str, done: int, total: int) -> None:
+    """Watch an audit without a word."""
+
+
 @dataclass(frozen=True)
 class Sides:
-    """What an audit compares, and what its discriminator may learn from besides."""
+    """What an audit compares, and what its discriminators may learn from besides.
+
+    Arguments:
+        real: The data.
+        fake: The samples.
+        train_real: The data that the generator learnt from.
+        train_fake: Samples for the discriminators to learn from.
+        modes: The known mode of each real pattern.
+        reference: What ``real`` is.
+    """
 
     real: Dataset
     fake: Dataset
     train_real: Dataset | None = None
     train_fake: Dataset | None = None
+    modes: Array | None = None
+    reference: str = "data"
 
-    def audit(self, seed: int = 0, level: float = 0.05) -> Audit:
+    def audit(
+        self, seed: int = 0, level: float = 0.05, features: str | None = None, observe: Observe = ignore
+    ) -> Audit:
         """The audit of the two."""
         real, fake = self.real, self.fake
         return audit_arrays(
@@ -44,66 +63,98 @@ class Sides:
             train_fake=None if self.train_fake is None else self.train_fake.numeric(),
             pictures=real.kind == "pictures",
             columns=real.columns or None,
+            features=features,
+            modes=None if self.modes is None else list(self.modes),
+            reference=self.reference,
             seed=seed,
             level=level,
+            observe=observe,
         )
 
 
-def audit(real: Any, fake: Any, *, seed: int = 0, level: float = 0.05, **reading: Any) -> Audit:
-    """How far samples can be told from data.
+def audit(
+    real: Any,
+    fake: Any,
+    *,
+    train: Any = None,
+    modes: str | None = None,
+    features: str | None = None,
+    seed: int = 0,
+    level: float = 0.05,
+    **reading: Any,
+) -> Audit:
+    """How far samples can be told from data, what they miss, what they invent and what they copy.
 
     Arguments:
         real: Anything :func:`pushforward.load` takes, or a run, which stands for the data it kept for the verdict.
         fake: Samples in the same form, or a run, which stands for its model's.
-        seed: Of samples drawn, of the division in halves and of the discriminator.
-        level: Of the test, and one minus the intervals' coverage.
-        reading: Further arguments of :func:`pushforward.load`, for both.
+        train: The data that the generator learnt from, where ``real`` is other data: copies are looked for there.
+        modes: A column of ``real`` that names each pattern's mode; it is not compared.
+        features: What distances are of: ``columns`` for rows; ``pixels``, ``pca``, ``convolutions``,
+            ``efficientnet-lite0`` or ``onnx:PATH`` for pictures.
+        seed: Of samples drawn, of the order of patterns and of the discriminators.
+        level: Of the tests, and one minus the intervals' coverage.
+        reading: Further arguments of :func:`pushforward.load`, for all.
 
     Example:
         >>> rng = np.random.default_rng(0)
         >>> audit(rng.normal(size=(300, 2)), rng.normal(size=(300, 2))).distinguishable
         False
     """
-    return sides(real, fake, seed=seed, **reading).audit(seed, level)
+    return sides(real, fake, train=train, modes=modes, seed=seed, **reading).audit(seed, level, features)
 
 
-def sides(real: Any, fake: Any, *, seed: int = 0, **reading: Any) -> Sides:
-    """Two sources as data sets in one form."""
+def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, seed: int = 0, **reading: Any) -> Sides:
+    """Two sources as data sets in one form, and what else an audit of them uses."""
     run_real, run_fake = _as_run(real), _as_run(fake)
-    if run_fake is None:
-        data = _load(real, reading) if run_real is None else run_real.splits().test
-        return Sides(data, _in_form_of(data, _load(fake, reading)))
+    if run_fake is not None:
+        if train is not None:
+            raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
+        both = _sides_with_run(real, run_real, run_fake, seed, reading)
+    elif run_real is not None:
+        both = Sides(run_real.splits().test, _load(fake, reading), reference="test part")
+    else:
+        both = Sides(_load(real, _beside(reading, modes)), _without(fake, reading, modes))
+    both = replace(both, fake=_in_form_of(both.real, both.fake))
+    if train is not None:
+        both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
+    return both if modes is None else replace(both, modes=_modes(both.real, modes))
+
+
+def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, reading: dict[str, Any]) -> Sides:
+    """Data, or what another run kept, against a run's samples."""
     if run_real is None:
-        dataset = _load(real, {"context": run_fake.context_names or None, **reading})
-        dataset = run_fake.schema.conform(dataset)
-        if dataset.fingerprint() == run_fake.record["data"]["fingerprint"]:
-            return _sides_of_run(run_fake, run_fake.splits(), seed)
-        return Sides(dataset, run_fake.sample_like(dataset, seed))
+        context = run.context_names or None
+        dataset = run.schema.conform(_load(real, {"context": context, **reading}))
+        if dataset.fingerprint() == run.record["data"]["fingerprint"]:
+            return _sides_of_run(run, run.splits(), seed)
+        return Sides(dataset, run.sample_like(dataset, seed))
     parts = run_real.splits()
-    run_fake.schema.check(parts.test)
+    run.schema.check(parts.test)
     return Sides(
         parts.test,
-        run_fake.sample_like(parts.test, seed),
+        run.sample_like(parts.test, seed),
         parts.train,
-        run_fake.sample_like(parts.train, seed + 1),
+        run.sample_like(parts.train, seed + 1),
+        reference="test part",
     )
 
 
-def audit_run(run: Run, parts: Splits, seed: int = 0) -> tuple[Audit | None, Dataset]:
-    """A run's samples against the data it kept for the verdict, and the samples.
+def audit_run(run: Run, parts: Splits, seed: int = 0) -> tuple[Audit | None, Sides]:
+    """A run's samples against the data it kept for the verdict, and both.
 
     The discriminator learns from the part the model learnt from. That part never enters the verdict, so the test keeps
     its level whatever the model has memorised.
     """
     both = _sides_of_run(run, parts, seed)
     if len(both.real) < FEWEST:
-        return None, both.fake
+        return None, both
     found = both.audit(seed)
     if run.context_names:
         names = ", ".join(run.context_names)
         blind = f"the classifier does not see {names}: it judges the patterns, not whether each suits its condition"
         found = replace(found, notes=(*found.notes, blind))
-    return found, both.fake
+    return found, both
 
 
 def audit_halves(parts: Splits, seed: int = 0) -> Audit | None:
@@ -130,7 +181,7 @@ def _most(run: Run) -> int:
 
 def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
     real, train = real_side(parts, run), parts.train.thinned(_most(run), seed)
-    return Sides(real, run.sample_like(real, seed), train, run.sample_like(train, seed + 1))
+    return Sides(real, run.sample_like(real, seed), train, run.sample_like(train, seed + 1), reference="test part")
 
 
 def _as_run(source: Any) -> Run | None:
@@ -139,6 +190,27 @@ def _as_run(source: Any) -> Run | None:
     if isinstance(source, (str, Path)) and (Path(source) / "run.json").is_file():
         return Run(source)
     return None
+
+
+def _beside(reading: dict[str, Any], modes: str | None) -> dict[str, Any]:
+    """How to read patterns with a column of modes beside them."""
+    return reading if modes is None else {**reading, "context": modes}
+
+
+def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
+    """Samples without the column of modes, which they may or may not have."""
+    if modes is None:
+        return _load(source, reading)
+    try:
+        return _load(source, _beside(reading, modes))
+    except InputError:
+        return _load(source, reading)
+
+
+def _modes(real: Dataset, name: str) -> Array:
+    if name not in real.context:
+        raise InputError(f"{real.name} has no {name!r} beside its patterns to name their modes; leave --modes out")
+    return real.context[name]
 
 
 def _load(source: Any, reading: dict[str, Any]) -> Dataset:

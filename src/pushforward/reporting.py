@@ -8,13 +8,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pushforward.auditing import Audit
+from pushforward.auditing.ranking import ranking
+from pushforward.auditing.two_sample import Observe
+from pushforward.calibration import calibration, gap_of_run
 from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
-from pushforward.judging import FEWEST, Sides, audit_run, real_side, sides
+from pushforward.judging import FEWEST, Sides, audit_run, ignore, real_side, sides
 from pushforward.report import FamilyRecord, ReportData, write
+from pushforward.report.game import write_game
 from pushforward.run import Run
 from pushforward.storage import refuse_existing
 
@@ -41,16 +46,20 @@ def measure(run: Run, parts: Splits) -> FamilyRecord:
     if run.family.density:
         k = max(1, min(100, MOST_WORK // (len(parts.test) * run.schema.event.size)))
         likelihood = run.log_likelihood(parts.test, k)
-    audit, samples = audit_run(run, parts, run.seed)
-    _keep_samples(run, samples)
+    gap = None if likelihood is None else gap_of_run(run, parts, likelihood)
+    pit = calibration(run, parts.test)
+    audit, both = audit_run(run, parts, run.seed)
+    _keep_samples(run, both.fake)
     run.record["results"] = {
         "log_likelihood": None if likelihood is None else likelihood.to_json(),
+        "generalisation_gap": None if gap is None else gap.to_json(),
+        "pit": None if pit is None else pit.to_json(),
         "audit": None if audit is None else audit.to_json(),
     }
     run.save()
     return FamilyRecord(
         run.name,
-        samples.numeric(),
+        both.fake.numeric(),
         likelihood=likelihood,
         density=run.family.density,
         audit=audit,
@@ -58,6 +67,9 @@ def measure(run: Run, parts: Splits) -> FamilyRecord:
         configuration={**run.record["model"], **run.record["game"], "batch": run.record["batch"]},
         seconds=run.record["trained"]["seconds"],
         parameters=sum(p.numel() for p in run.model.parameters()),
+        gap=gap,
+        pit=pit,
+        training=None if both.train_real is None else both.train_real.numeric(),
     )
 
 
@@ -72,6 +84,7 @@ def page_of_runs(
     """What a page says of runs on the same data."""
     data = runs[0].record["data"]
     real = real_side(parts, runs[0])
+    order = ranking({record.name: record.audit for record in records if record.audit is not None})
     return ReportData(
         title=data["name"],
         data_description=data["description"],
@@ -91,8 +104,13 @@ def page_of_runs(
             "hardware": _hardware(runs[0].device),
             "written": time.strftime("%Y-%m-%d %H:%M:%S %Z"),
         },
-        json={"command": command, "runs": {run.name: run_to_json(run) for run in runs}},
+        json={
+            "command": command,
+            "ranking": [before.to_json() for before in order],
+            "runs": {run.name: run_to_json(run) for run in runs},
+        },
         notes=_notes(data),
+        ranking=order,
     )
 
 
@@ -109,6 +127,8 @@ def run_to_json(run: Run) -> dict[str, Any]:
         "steps": run.record.get("trained", {}).get("step"),
         "seconds": run.record.get("trained", {}).get("seconds"),
         "log_likelihood": results.get("log_likelihood"),
+        "generalisation_gap": results.get("generalisation_gap"),
+        "pit": results.get("pit"),
         "audit": results.get("audit"),
         "report": str(page) if page.is_file() else None,
     }
@@ -135,32 +155,50 @@ def audit_page(
     fake: Any,
     out: Path | None,
     *,
+    game: Path | None = None,
+    train: Any = None,
+    modes: str | None = None,
+    features: str | None = None,
     seed: int = 0,
     level: float = 0.05,
     force: bool = False,
     command: str = "",
+    observe: Observe = ignore,
     **reading: Any,
 ) -> Audit:
-    """Audit two sources and write the page, if a place for it is given."""
-    if out is not None:
-        refuse_existing(out, force)
-    if out is not None and not out.parent.is_dir():
-        raise InputError(f"the folder {out.parent} does not exist; create it, or choose another --out")
-    both = sides(real, fake, seed=seed, **reading)
-    result = both.audit(seed, level)
+    """Audit two sources; write the page and the game, where a place for them is given."""
+    for place in (out, game):
+        _refuse_place(place, force)
+    both = sides(real, fake, train=train, modes=modes, seed=seed, **reading)
+    if game is not None:
+        names = (both.real.name, both.fake.name)
+        write_game(both.real.numeric(), both.fake.numeric(), game, np.random.default_rng(seed), names=names)
+    result = both.audit(seed, level, features, observe)
     if out is not None:
         write(_page_of_sides(both, result, seed, command, out), out)
     return result
 
 
+def _refuse_place(place: Path | None, force: bool) -> None:
+    """A file that stands already, or a folder that does not, before any work is done."""
+    if place is None:
+        return
+    refuse_existing(place, force)
+    if not place.parent.is_dir():
+        raise InputError(f"the folder {place.parent} does not exist; create it, or choose another place")
+
+
 def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Path) -> ReportData:
+    training = None if both.train_real is None else both.train_real.numeric()[result.kept["train_real"]]
     return ReportData(
         title=f"{both.real.name} and {both.fake.name}",
         data_description=f"{both.real.describe()} against {both.fake.describe()}",
         sizes={},
         seed=seed,
-        real=both.real.numeric(),
-        families=[FamilyRecord(both.fake.name, both.fake.numeric(), audit=result)],
+        real=both.real.numeric()[result.kept["real"]],
+        families=[
+            FamilyRecord(both.fake.name, both.fake.numeric()[result.kept["fake"]], audit=result, training=training)
+        ],
         columns=both.real.columns,
         provenance={
             "command": command,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["reading_pictures", "watching", "working"]
+__all__ = ["auditing", "reading_pictures", "watching", "working"]
 
 
 def watching(title: str) -> Any:
@@ -25,6 +27,25 @@ def working(what: str) -> Any:
     progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     progress.add_task(f"{what} …", total=None)
     return progress
+
+
+@contextmanager
+def auditing() -> Iterator[Any]:
+    """A bar with the audit's steps and the time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
 
 
 def reading_pictures() -> Any:

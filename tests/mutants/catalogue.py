@@ -138,6 +138,53 @@ def sampling_forgets_what_was_drawn(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Autoregressive, "sample", sample)
 
 
+# ---------------------------------------------------------------------------------------------------------- calibration
+
+
+@mutant(on(laws.pit_of_own_samples_is_uniform, "autoregressive", "continuous"))
+def the_transform_asks_the_conditional_of_another_component(patch: pytest.MonkeyPatch) -> None:
+    parameters = Factorised._mixture_parameters
+    cdf = Factorised._mixture_cdf
+
+    def of_the_next(self: Factorised, y: Tensor) -> Tensor:
+        rolled = tuple(t.roll(1, -2) for t in parameters(self))
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(Factorised, "_mixture_parameters", lambda self: rolled)
+            return cdf(self, y)
+
+    patch.setattr(Factorised, "_mixture_cdf", of_the_next)
+
+
+@mutant(on(laws.pit_has_the_density_for_its_jacobian, "autoregressive", "continuous"))
+def precision_is_used_as_scale_in_the_distribution_function(patch: pytest.MonkeyPatch) -> None:
+    def cdf(self: Factorised, y: Tensor) -> Tensor:
+        log_weight, location, log_scale = self._mixture_parameters()
+        return (log_weight.exp() * ((y.unsqueeze(-1) - location) * log_scale.exp()).sigmoid()).sum(-1)
+
+    patch.setattr(Factorised, "_mixture_cdf", cdf)
+
+
+@mutant(on(laws.pit_of_own_samples_is_uniform, "autoregressive", "binary"))
+def the_transform_of_a_discrete_component_is_the_top_of_its_step(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(factorised.torch, "rand_like", torch.ones_like)
+
+
+@mutant(on(laws.pit_grows_with_its_component, "autoregressive", "binary"))
+def zero_and_one_are_swapped_in_the_transform(patch: pytest.MonkeyPatch) -> None:
+    whole = Factorised.pit
+    patch.setattr(Factorised, "pit", lambda self, x: whole(self, 1 - x))
+
+
+@mutant(on(laws.pit_has_the_density_for_its_jacobian, "flow", "continuous"))
+def a_flow_transforms_the_pattern_and_not_its_code(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Pushforward, "pit", lambda self, x: torch.special.ndtr(x))
+
+
+@mutant(on(laws.pit_spreads_discrete_patterns, "flow", "grid"))
+def the_transform_of_a_flow_forgets_to_dequantise(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Dequantised, "pit", lambda self, x: self.base.pit(x))
+
+
 # -------------------------------------------------------------------------------------------------------------- context
 
 

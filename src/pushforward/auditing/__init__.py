@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pushforward.auditing.columns import ColumnDifference, compare_columns
-from pushforward.auditing.statistics import js_lower_bound, noticeable_accuracy, two_sample_accuracy
+from pushforward.auditing.statistics import balanced_accuracy, js_divergence, js_lower_bound, noticeable_accuracy
 from pushforward.auditing.two_sample import audit
 from pushforward.auditing.verdict import Audit
 
@@ -11,8 +11,9 @@ __all__ = [
     "Audit",
     "ColumnDifference",
     "audit",
+    "balanced_accuracy",
     "compare_columns",
+    "js_divergence",
     "js_lower_bound",
     "noticeable_accuracy",
-    "two_sample_accuracy",
 ]

@@ -1,31 +1,30 @@
-"""What an audit accepts, and how it divides it: checks that name what is wrong, balanced random parts."""
+"""What an audit accepts: checks that name what is wrong, what would decide the verdict by accident."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from pushforward.errors import InputError
 
-__all__ = ["FEWEST", "MOST", "Part", "check_comparable", "checked", "copies", "divide", "thinned"]
+__all__ = [
+    "FEWEST",
+    "MOST",
+    "check_comparable",
+    "check_features",
+    "checked",
+    "copies",
+    "fractions",
+    "repeated",
+    "thinned",
+]
 
 FEWEST = 50
 """With fewer patterns of each kind hardly any difference would be noticed."""
-MOST = 200_000
+MOST = 25_000
 """Beyond this the intervals are far narrower than any difference that matters."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """As many real patterns as fake ones, with their positions in what was given."""
-
-    real: Float[np.ndarray, "n ..."]
-    fake: Float[np.ndarray, "n ..."]
-    index_real: Int[np.ndarray, " n"]
-    index_fake: Int[np.ndarray, " n"]
 
 
 def checked(
@@ -63,12 +62,26 @@ def check_comparable(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> No
         raise InputError(f"one of {name_a} and {name_b} holds bytes 0…255 and the other fractions 0…1: rescale one")
 
 
-def thinned(what: str, x: np.ndarray, rng: np.random.Generator, notes: list[str]) -> np.ndarray:
-    """At most :data:`MOST` patterns, drawn at random and said so."""
+def thinned(what: str, x: np.ndarray, rng: np.random.Generator, notes: list[str]) -> Int[np.ndarray, " n"]:
+    """Positions of at most :data:`MOST` patterns, drawn at random and said so."""
     if len(x) <= MOST:
-        return x
-    notes.append(f"{what}: {MOST:,} of {len(x):,} patterns were drawn at random for the audit")
-    return np.asarray(x[np.sort(rng.choice(len(x), MOST, replace=False))])
+        return np.arange(len(x))
+    notes.append(
+        f"{what}: {MOST:,} of {len(x):,} patterns were drawn at random for the audit, and positions count these"
+    )
+    return np.sort(rng.choice(len(x), MOST, replace=False))
+
+
+def repeated(what: str, x: np.ndarray) -> str | None:
+    """A note if rows repeat one another though hardly any two should: then they are no independent draws."""
+    flat = np.ascontiguousarray(x.reshape(len(x), -1).astype(np.float64) + 0.0)
+    repeats = len(flat) - len({row.tobytes() for row in flat})
+    if not 0 < repeats <= len(flat) / 2:
+        return None
+    return (
+        f"{repeats:,} of the {len(flat):,} {what} patterns repeat another exactly: the tests take patterns to be "
+        "independent draws, so if they were copied into the file, leave the copies out"
+    )
 
 
 def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
@@ -86,12 +99,19 @@ def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
     return f"every one of the {len(fake):,} fake patterns occurs among the real ones: they are copies"
 
 
-def divide(real: np.ndarray, fake: np.ndarray, rng: np.random.Generator, halves: bool) -> tuple[Part, ...]:
-    """Equal numbers of both in random order: one part with all of them, or two halves."""
-    n = min(len(real), len(fake))
-    a, b = rng.permutation(len(real))[:n], rng.permutation(len(fake))[:n]
-    cuts = [slice(0, n // 2), slice(n // 2, n)] if halves else [slice(0, n)]
-    return tuple(Part(real[a[c]], fake[b[c]], a[c], b[c]) for c in cuts)
+def fractions(real: np.ndarray, fake: np.ndarray, names: Sequence[str]) -> str | None:
+    """A note if some columns hold whole numbers in the data alone."""
+    found = [name for j, name in enumerate(names) if _is_whole(real[:, j]) and not _is_whole(fake[:, j])]
+    if not found:
+        return None
+    return (
+        f"in {', '.join(found[:5])}{' …' if len(found) > 5 else ''} the data are whole numbers "
+        "and the samples are not, which alone tells them apart: round the samples"
+    )
+
+
+def _is_whole(x: np.ndarray) -> bool:
+    return bool((x == np.round(x)).all())
 
 
 def _check_finite(what: str, x: np.ndarray, columns: Sequence[str] | None) -> None:
@@ -120,3 +140,20 @@ def _is_unit(x: np.ndarray) -> bool:
 
 def _is_bytes(x: np.ndarray) -> bool:
     return bool(x.min() >= 0 and 16 < x.max() <= 255)
+
+
+def check_features(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], least: int = 20) -> None:
+    """Refuse features that cannot be compared.
+
+    Raises:
+        InputError: They are not two finite tables of one width with ``least`` rows each.
+    """
+    for name, x in (("real", real), ("fake", fake)):
+        if x.ndim != 2 or len(x) < least:
+            raise InputError(f"the {name} features have shape {x.shape}: give a table of at least {least} rows")
+        if not np.isfinite(x).all():
+            raise InputError(f"the {name} features hold NaN or infinite values: leave those rows out")
+    if real.shape[1] != fake.shape[1]:
+        raise InputError(
+            f"real features have {real.shape[1]} columns and fake ones {fake.shape[1]}: take both from one extractor"
+        )

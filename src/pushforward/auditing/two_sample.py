@@ -1,20 +1,75 @@
-"""The audit: can the two be told apart? It knows laws only by their samples."""
+"""The audit: can the two be told apart, and in what? It knows laws only by their samples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from jaxtyping import Bool
 
-from pushforward.auditing.columns import compare_columns
-from pushforward.auditing.convolutional import convolutions
-from pushforward.auditing.discriminator import trees
-from pushforward.auditing.patterns import Part, check_comparable, checked, copies, divide, thinned
-from pushforward.auditing.statistics import js_lower_bound, noticeable_accuracy, two_sample_accuracy
+from pushforward.auditing.classifier_test import ClassifierTest, classifier_test
+from pushforward.auditing.copying import Copying, copying
+from pushforward.auditing.features import extract
+from pushforward.auditing.frechet import frechet
+from pushforward.auditing.kernel import kernel_test
+from pushforward.auditing.missed import Missed, missed
+from pushforward.auditing.modes import ModeCoverage, assign_modes, mode_coverage
+from pushforward.auditing.pairs import TableDifferences, compare_table
+from pushforward.auditing.patterns import check_comparable, checked, copies, fractions, repeated, thinned
+from pushforward.auditing.resolution import Resolution
+from pushforward.auditing.stages import Pool, given_parts, one_after_another
+from pushforward.auditing.statistics import noticeable_accuracy
+from pushforward.auditing.support import support
+from pushforward.auditing.unsupported import Unsupported, unsupported
 from pushforward.auditing.verdict import Audit
 from pushforward.errors import InputError
 
 __all__ = ["audit"]
+
+RELABELLINGS = 499
+STEPS = (
+    "learning to tell them apart",
+    "kernel and transport distances",
+    "the Fréchet distance",
+    "nearest neighbours",
+    "what is missed",
+    "what has no support",
+    "what is copied",
+    "columns and pairs",
+    "modes",
+)
+Observe = Callable[[str, int, int], None]
+"""Told what comes next, how many steps are done, and how many there are."""
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, eq=False)
+class _Sets:
+    """Checked patterns by what they are, in the order real, fake, then those to learn from."""
+
+    patterns: dict[str, np.ndarray]
+    features: dict[str, np.ndarray]
+    features_name: str
+    columns: tuple[str, ...]
+
+    @property
+    def is_real(self) -> Bool[np.ndarray, " n"]:
+        return np.repeat([what.endswith("real") for what in self.patterns], self._sizes)
+
+    @property
+    def learn_from(self) -> Bool[np.ndarray, " n"]:
+        return np.repeat([what == "train_real" or what == "train_fake" for what in self.patterns], self._sizes)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [len(x) for x in self.patterns.values()]
+
+    def pool(self) -> Pool:
+        every = np.concatenate(list(self.patterns.values()))
+        features = np.concatenate(list(self.features.values()))
+        return Pool(self.is_real, features, every if every.ndim == 4 else None)
 
 
 def audit(
@@ -25,24 +80,35 @@ def audit(
     train_fake: np.ndarray | None = None,
     pictures: bool | None = None,
     columns: Sequence[str] | None = None,
+    features: str | None = None,
+    modes: Sequence[Any] | None = None,
+    reference: str = "data",
     seed: int = 0,
     level: float = 0.05,
+    observe: Observe = lambda step, done, total: None,
 ) -> Audit:
-    """Learn to tell samples from data, and report how well that goes on patterns not seen before.
+    """Say whether samples can be told from data, what they miss, what they invent, and what they copy.
 
-    The discriminator is gradient-boosted trees for rows and a small convolutional network for pictures. It
-    learns from as many real as fake patterns (8) and answers on as many of both.
+    Discriminators learn and are judged on patterns they have not seen; kernel and transport distances, the
+    Fréchet distance, nearest neighbours and clusters speak of the patterns' features. Every figure comes
+    with an interval or p-value, and the verdict with what it would have noticed.
 
     Arguments:
         real: Data, shape ``(N, D)``, or pictures ``(N, H, W)`` or ``(N, H, W, C)``.
         fake: Samples of the same shape but for N.
-        train_real: Data for the discriminator to learn from; then all of ``real`` serves for the verdict.
-            They must be independent of ``real``. Without them both ``real`` and ``fake`` are split in halves.
-        train_fake: Samples for the discriminator to learn from, given together with ``train_real``.
+        train_real: The data that the generator learnt from, independent of ``real``: whether samples copy is
+            asked of them. With ``train_fake`` the discriminators learn from both, and all of ``real`` and
+            ``fake`` serves for the verdict; otherwise ``real`` and ``fake`` serve for both, block by block.
+        train_fake: Samples for the discriminators to learn from; ``train_real`` must be given too.
         pictures: Whether the arrays are pictures; by default, if they have more than two axes.
         columns: Names of the D columns.
-        seed: Of the random parts and of the discriminator.
-        level: Of the test, and one minus the intervals' coverage.
+        features: One of :data:`~pushforward.auditing.features.EXTRACTORS`; by default ``columns`` for rows and
+            ``convolutions`` for pictures.
+        modes: The known mode of each real pattern, shape ``(N,)``; then the samples' modes are counted.
+        reference: What ``real`` is, for the figures' names.
+        seed: Of every random choice.
+        level: Of the tests, and one minus the intervals' coverage.
+        observe: Told of every step as it begins.
 
     Raises:
         InputError: for unequal shapes, fewer than 50 patterns, values that are not finite, or fake identical
@@ -52,69 +118,135 @@ def audit(
         >>> rng = np.random.default_rng(0)
         >>> result = audit(rng.normal(size=(400, 2)), rng.normal(1.0, 1.0, size=(400, 2)))
         >>> result.distinguishable, result.n_test
-        (True, 400)
+        (True, 600)
     """
-    given = {"real": real, "fake": fake}
     if not 1e-6 <= level <= 0.5:
         raise InputError(f"the level of a test is between 0.000001 and 0.5, which {level} is not; 0.05 is usual")
-    if (train_real is None) != (train_fake is None):
-        raise InputError("train_real and train_fake go together: give both, or neither")
-    if train_real is not None and train_fake is not None:
-        given |= {"train_real": train_real, "train_fake": train_fake}
+    if train_real is None and train_fake is not None:
+        raise InputError("train_real and train_fake go together: give train_real too, or neither")
     rng = np.random.default_rng(seed)
     notes: list[str] = []
-    sets = {what: checked(what, x, pictures, columns) for what, x in given.items()}
-    for what, x in sets.items():
-        check_comparable(("real", sets["real"]), (what, x))
-    names = _names(columns, sets["real"])
-    notes += _notes(sets["real"], sets["fake"], names)
-    sets = {what: thinned(what, x, rng, notes) for what, x in sets.items()}
-    train, test = _parts(sets, rng)
-    return _judge(sets, names, train, test, notes, seed, level)
+    given = {"real": real, "fake": fake, "train_real": train_real, "train_fake": train_fake}
+    named = modes if modes is None else _modes(modes, len(real))
+    kept = {what: checked(what, x, pictures, columns) for what, x in given.items() if x is not None}
+    for what, x in kept.items():
+        check_comparable(("real", kept["real"]), (what, x))
+    names = _names(columns, kept["real"])
+    notes += _notes(kept["real"], kept["fake"], names)
+    chosen = {what: thinned(what, x, rng, notes) for what, x in kept.items()}
+    patterns = {what: x[chosen[what]] for what, x in kept.items()}
+    found = extract(features or _default(patterns["real"]), *patterns.values())
+    notes += found.notes
+    sets = _Sets(patterns, dict(zip(patterns, found.sets, strict=True)), found.name, names)
+    labels = None if named is None else named[chosen["real"]]
+    return replace(_audit(sets, labels, reference, rng, level, notes, observe), kept=chosen)
 
 
-def _judge(
-    sets: dict[str, np.ndarray],
-    names: tuple[str, ...],
-    train: Part,
-    test: Part,
-    notes: list[str],
-    seed: int,
+def _audit(
+    sets: _Sets,
+    modes: np.ndarray | None,
+    reference: str,
+    rng: np.random.Generator,
     level: float,
+    notes: list[str],
+    observe: Observe,
 ) -> Audit:
-    is_table = test.real.ndim == 2
-    log_odds = (trees if is_table else convolutions)(train.real, train.fake, seed % 2**32)  # scikit-learn's limit
-    answers_real, answers_fake = log_odds(test.real), log_odds(test.fake)
-    # An exact tie counts as "fake" whatever the pattern is, so it is as often wrong as right.
-    correct = int((answers_real > 0).sum() + (answers_fake <= 0).sum())
-    n = len(answers_real) + len(answers_fake)
-    accuracy = two_sample_accuracy(correct, n, level)
+    """Every part of the audit in turn, each with a random stream of its own."""
+    real, fake, name = sets.features["real"], sets.features["fake"], sets.features_name
+    train = sets.features.get("train_real")
+    streams = iter(rng.spawn(len(STEPS)))
+
+    def part(function: Callable[..., Part], *arguments: Any, **options: Any) -> Part:
+        step = len(done)
+        observe(STEPS[step], step, len(STEPS))
+        done.append(function(*arguments, rng=next(streams), level=level, **options))
+        return cast(Part, done[-1])
+
+    done: list[Any] = []
+    classifiers = part(_classify, sets, reference=reference)
+    kernel = part(kernel_test, real, fake, features=name, draws=RELABELLINGS)
+    distance = part(frechet, real, fake, features=name, reference=reference)
+    neighbours = part(support, real, fake, features=name)
+    missing = part(missed, real, fake, features=name)
+    strays = part(unsupported, real, fake, features=name)
+    copied = part(copying, real, fake, train=train, features=name)
+    table = part(_table, sets)
+    covered = part(_covered, real, modes, fake, notes=notes)
+    observe(STEPS[-1], len(STEPS), len(STEPS))
     return Audit(
-        classifier=accuracy,
-        js=js_lower_bound(answers_real, answers_fake, level),
-        distinguishable=accuracy.p_value is not None and accuracy.p_value <= level,
-        noticeable=noticeable_accuracy(n, level),
+        classifiers=classifiers,
+        kernel=kernel,
+        frechet=distance,
+        support=neighbours,
+        missed=missing,
+        unsupported=strays,
+        copying=copied,
+        table=table,
+        modes=covered,
+        resolution=_resolution(sets.is_real, classifiers, missing, strays, copied, level),
+        features=name,
         level=level,
-        classifier_name="gradient-boosted trees" if is_table else "a small convolutional network",
-        n_train=2 * len(train.real),
-        n_test=n,
-        log_odds_real=answers_real,
-        log_odds_fake=answers_fake,
-        index_real=test.index_real,
-        index_fake=test.index_fake,
-        columns=compare_columns(sets["real"], sets["fake"], names, level) if is_table else (),
-        notes=tuple(notes),
+        real=sets.is_real,
+        n_real=len(real),
+        n_fake=len(fake),
+        notes=(*notes, *kernel.notes),
     )
 
 
-def _parts(sets: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[Part, Part]:
-    """What the discriminator learns from, and what it is judged on."""
-    if "train_real" not in sets:
-        train, test = divide(sets["real"], sets["fake"], rng, halves=True)
-        return train, test
-    (train,) = divide(sets["train_real"], sets["train_fake"], rng, halves=False)
-    (test,) = divide(sets["real"], sets["fake"], rng, halves=False)
-    return train, test
+def _classify(sets: _Sets, reference: str, rng: np.random.Generator, level: float) -> ClassifierTest:
+    """What the generator learnt from never enters the verdict; it serves to learn from if there are samples for it."""
+    pool, learn_from = sets.pool(), sets.learn_from
+    if "train_fake" in sets.patterns:
+        return classifier_test(pool, given_parts(pool.real, learn_from), rng, level, reference)
+    judged = Pool(
+        pool.real[~learn_from],
+        pool.features[~learn_from],
+        None if pool.pictures is None else pool.pictures[~learn_from],
+    )
+    return classifier_test(judged, one_after_another(judged, rng), rng, level, reference)
+
+
+def _resolution(
+    is_real: Bool[np.ndarray, " n"],
+    classifiers: ClassifierTest,
+    missing: Missed,
+    strays: Unsupported,
+    copied: Copying,
+    level: float,
+) -> Resolution:
+    judged = is_real[classifiers.position]
+    return Resolution(
+        noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level / 2),  # one of two tests
+        missing.smallest_missed_share,
+        strays.smallest_noticed_share,
+        copied.noticeable,
+        level,
+    )
+
+
+def _table(sets: _Sets, rng: np.random.Generator, level: float) -> TableDifferences | None:
+    real, fake = sets.patterns["real"], sets.patterns["fake"]
+    return compare_table(real, fake, sets.columns, rng, level) if real.ndim == 2 else None
+
+
+def _covered(
+    real: np.ndarray,
+    modes: np.ndarray | None,
+    fake: np.ndarray,
+    rng: np.random.Generator,
+    level: float,
+    notes: list[str],
+) -> ModeCoverage | None:
+    """Which known modes the samples cover, by a classifier of modes that is as often wrong on both."""
+    if modes is None:
+        return None
+    assigned = assign_modes(real, list(modes), fake, rng, level)
+    notes.append(f"a classifier named the modes; it is wrong on {100 * assigned.error.value:.0f} % of the data")
+    return mode_coverage(list(assigned.real), list(assigned.fake), level)
+
+
+def _default(real: np.ndarray) -> str:
+    return "columns" if real.ndim == 2 else "convolutions"
 
 
 def _names(columns: Sequence[str] | None, real: np.ndarray) -> tuple[str, ...]:
@@ -126,17 +258,14 @@ def _names(columns: Sequence[str] | None, real: np.ndarray) -> tuple[str, ...]:
     return names
 
 
+def _modes(modes: Sequence[Any], n: int) -> np.ndarray:
+    labels = np.asarray(modes)
+    if labels.shape != (n,):
+        raise InputError(f"modes has shape {labels.shape}, but real has {n} patterns: give one mode for each")
+    return labels
+
+
 def _notes(real: np.ndarray, fake: np.ndarray, names: tuple[str, ...]) -> list[str]:
     """What would decide the verdict for a reason that is not the generator's merit."""
-    notes = [note] if (note := copies(real, fake)) else []
-    fractions = [name for j, name in enumerate(names) if _is_whole(real[:, j]) and not _is_whole(fake[:, j])]
-    if fractions:
-        notes.append(
-            f"in {', '.join(fractions[:5])}{' …' if len(fractions) > 5 else ''} the data are whole numbers "
-            "and the samples are not, which alone tells them apart: round the samples"
-        )
-    return notes
-
-
-def _is_whole(x: np.ndarray) -> bool:
-    return bool((x == np.round(x)).all())
+    found = (copies(real, fake), fractions(real, fake, names), repeated("real", real), repeated("fake", fake))
+    return [note for note in found if note]

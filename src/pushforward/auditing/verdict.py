@@ -3,107 +3,264 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from pushforward.auditing.classifier_test import ClassifierTest
 from pushforward.auditing.columns import ColumnDifference
+from pushforward.auditing.copying import Copying
+from pushforward.auditing.figure import Figure
+from pushforward.auditing.frechet import Frechet
+from pushforward.auditing.kernel import KernelTests
+from pushforward.auditing.missed import Missed
+from pushforward.auditing.modes import ModeCoverage
+from pushforward.auditing.pairs import TableDifferences
+from pushforward.auditing.resolution import Resolution
+from pushforward.auditing.support import Support
+from pushforward.auditing.unsupported import Unsupported
 from pushforward.evidence import Estimate
 
-__all__ = ["Audit", "p_text", "percent"]
+__all__ = ["Answer", "Audit", "p_text", "percent"]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One of the four questions, answered.
+
+    Arguments:
+        question: In a few words.
+        found: Whether there is such a difference, at the audit's level.
+        figure: The figure that answers it.
+        p_value: Of no such difference.
+        sentence: The answer in words.
+    """
+
+    question: str
+    found: bool
+    figure: Figure
+    p_value: float
+    sentence: str
 
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """Whether, and how far, samples can be told from data.
+    """Whether samples can be told from data, what they miss, what they invent, and what they copy.
 
     Arguments:
-        classifier: The share of held-out patterns that a discriminator named rightly, with the test's
-            p-value.
-        js: The Jensen–Shannon divergence's lower bound from the same answers, in nats.
-        distinguishable: Whether the test rejects equal laws at ``level``.
-        noticeable: The smallest accuracy that this many answers would have revealed four times in five.
-        level: Of the test; one minus the intervals' coverage.
-        classifier_name: What the discriminator was.
-        n_train: How many patterns it learnt from, half of them real.
-        n_test: How many it answered on, half of them real.
-        log_odds_real: Its calibrated log-odds of being real, for each held-out real pattern.
-        log_odds_fake: The same for each held-out fake pattern.
-        index_real: Where each held-out real pattern stands in what was given.
-        index_fake: Where each held-out fake pattern stands in what was given.
-        columns: For tables, the columns by their distance.
+        classifiers: The classifier two-sample test.
+        kernel: Kernel and transport distances, as one test and each alone.
+        frechet: The Fréchet distance of the features.
+        support: Precision, recall, density and coverage.
+        missed: Clusters of data that the samples under-cover.
+        unsupported: Samples where the data have no support.
+        copying: Whether samples are copied.
+        table: For tables, the columns and pairs of columns that differ.
+        modes: Where the data's modes are known, which of them the samples cover.
+        features: What the features are.
+        level: Of each test; one minus the intervals' coverage.
+        real: Which patterns of the classifiers' pool are real.
+        n_real: How many real patterns were judged or served otherwise.
+        n_fake: How many samples.
         notes: What else a reader should know.
+        kept: Positions, in what was given, of the patterns that were audited: ``real``, ``fake``, ``train_real`` …;
+            every other position counts these.
     """
 
-    classifier: Estimate
-    js: Estimate
-    distinguishable: bool
-    noticeable: float
+    classifiers: ClassifierTest
+    kernel: KernelTests
+    frechet: Frechet
+    support: Support
+    missed: Missed
+    unsupported: Unsupported
+    copying: Copying
+    table: TableDifferences | None
+    modes: ModeCoverage | None
+    resolution: Resolution
+    features: str
     level: float
-    classifier_name: str
-    n_train: int
-    n_test: int
-    log_odds_real: Float[np.ndarray, " n"] = field(repr=False)
-    log_odds_fake: Float[np.ndarray, " n"] = field(repr=False)
-    index_real: Int[np.ndarray, " n"] = field(repr=False)
-    index_fake: Int[np.ndarray, " n"] = field(repr=False)
-    columns: tuple[ColumnDifference, ...] = ()
+    real: Bool[np.ndarray, " n"] = field(repr=False)
+    n_real: int
+    n_fake: int
     notes: tuple[str, ...] = ()
+    kept: Mapping[str, Int[np.ndarray, " n"]] = field(default_factory=dict, repr=False)
+
+    @property
+    def p_value(self) -> float:
+        """Of equal laws: the smaller of the classifiers' and the kernels', twice, for there are two (Bonferroni)."""
+        return min(1.0, 2 * min(self.classifiers.p_value, self.kernel.p_value))
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether equal laws are rejected at the level."""
+        return self.p_value <= self.level
+
+    @property
+    def classifier(self) -> Estimate:
+        """The combined discriminator's accuracy, with the p-value of all that were tried."""
+        return self.classifiers.accuracy.estimate
+
+    @property
+    def js(self) -> Estimate:
+        """The Jensen–Shannon divergence's lower bound, in nats."""
+        return self.classifiers.js.estimate
 
     @property
     def share_of_log2(self) -> float:
         """The bound as a share of log 2, the divergence of laws that never overlap."""
         return self.js.value / math.log(2.0)
 
-    def verdict(self) -> str:
-        """One paragraph: told apart or not, by how much, and what would have been noticed."""
-        right = (
-            f"A classifier ({self.classifier_name}) was right on {percent(self.classifier)} "
-            f"of {self.n_test:,} held-out patterns"
+    @property
+    def n_test(self) -> int:
+        """How many patterns the discriminators answered on."""
+        return self.classifiers.n_test
+
+    @property
+    def columns(self) -> tuple[ColumnDifference, ...]:
+        """For tables, the columns by their distance."""
+        return () if self.table is None else self.table.columns
+
+    @property
+    def log_odds_real(self) -> Float[np.ndarray, " n"]:
+        """The combined log-odds of being real, for each held-out real pattern."""
+        return np.asarray(self.classifiers.log_odds[self._judged_real])
+
+    @property
+    def log_odds_fake(self) -> Float[np.ndarray, " n"]:
+        """The same for each held-out fake pattern."""
+        return np.asarray(self.classifiers.log_odds[~self._judged_real])
+
+    @property
+    def index_real(self) -> Int[np.ndarray, " n"]:
+        """Where each held-out real pattern stands among those audited."""
+        return np.asarray(self.classifiers.position[self._judged_real])
+
+    @property
+    def index_fake(self) -> Int[np.ndarray, " n"]:
+        """Where each held-out fake pattern stands among those audited."""
+        return np.asarray(self.classifiers.position[~self._judged_real]) - self.n_real
+
+    @property
+    def _judged_real(self) -> Bool[np.ndarray, " n"]:
+        return np.asarray(self.real[self.classifiers.position])
+
+    def answers(self) -> tuple[Answer, ...]:
+        """The four questions: told apart, missed, invented, copied; each at the audit's level."""
+        return (
+            Answer("told apart", self.distinguishable, self.classifiers.accuracy, self.p_value, self._told()),
+            Answer(
+                "missed",
+                bool(self.missed.clusters),
+                Figure(self.missed.share),
+                self.missed.p_value,
+                self._missed(),
+            ),
+            Answer(
+                "without support",
+                self.unsupported.p_value <= self.level,
+                self.unsupported.share,
+                self.unsupported.p_value,
+                self._invented(),
+            ),
+            Answer("copied", self.copying.copied, self.copying.copies, self.copying.p_value, self._copied()),
         )
-        p = p_text(self.classifier.p_value)
-        power = f"With this many it would have noticed, four times in five, being right on {self.noticeable:.0%}"
-        if self.distinguishable:
-            found = f"where guessing gives 50% ({p}): the samples can be told from the data"
-            text = f"{right}, {found}. {self._divergence()} {power}."
-        else:
-            found = f"which chance explains ({p}): it did not tell the samples from the data"
-            text = f"{right}, {found}. {power}; a smaller difference may have escaped it."
-        return text.replace("%", " %")
+
+    def verdict(self) -> str:
+        """One paragraph: told apart or not, at which level, by which evidence, and what would have been noticed."""
+        return " ".join([*(answer.sentence for answer in self.answers()), self.resolution.sentence()])
+
+    def strongest(self) -> str:
+        """The single test that speaks most clearly against equal laws."""
+        tests = {f"a classifier ({name})": figure.p_value for name, figure in self.classifiers.each.items()}
+        tests |= {name: figure.p_value for name, figure in self.kernel.statistics.items()}
+        known = {name: p for name, p in tests.items() if p is not None}
+        return min(known, key=lambda name: known[name])
+
+    def _told(self) -> str:
+        right = (
+            f"a classifier was right on {percent(self.classifier)} of {self.n_test:,} held-out patterns "
+            "where guessing gives 50 %"
+        )
+        if not self.distinguishable:
+            return (
+                f"At the {100 * self.level:.2g} % level the samples were not told from the data "
+                f"({p_text(self.p_value)}): {right}, and kernel distances lie where equal laws put them."
+            )
+        return (
+            f"The samples can be told from the data ({p_text(self.p_value)}): {right}. {self._divergence()} "
+            f"The strongest evidence is {self.strongest()}."
+        )
 
     def _divergence(self) -> str:
         if self.js.low <= 0:
             return "How far apart these answers do not say: the divergence's lower bound includes 0."
-        interval = f"[{self.js.low:.3f}, {self.js.high:.3f}]"
         return (
-            f"The Jensen–Shannon divergence of the two laws has the lower bound {self.js.value:.3f} "
-            f"{interval} nats, {self.share_of_log2:.0%} of its greatest value log 2."
+            f"The Jensen–Shannon divergence of the two laws is at least {self.js.value:.3f} [{self.js.low:.3f}, "
+            f"{self.js.high:.3f}] nats, {100 * self.share_of_log2:.0f} % of its greatest value log 2."
+        )
+
+    def _missed(self) -> str:
+        clusters = self.missed.clusters
+        if not clusters:
+            return "No group of the data is under-covered beyond chance."
+        if self.missed.share.value > 0.5:
+            return (
+                f"The samples lie elsewhere than most of the data ({p_text(self.missed.p_value)}): regions that hold "
+                f"{percent(self.missed.share)} of the data have too few of them."
+            )
+        first = clusters[0]
+        groups = "One group of the data is" if len(clusters) == 1 else f"{len(clusters)} groups of the data are"
+        return (
+            f"{groups} under-covered ({p_text(self.missed.p_value)}), holding {percent(self.missed.share)} of the "
+            f"data; the worst holds {100 * first.real_share:.1f} % of the data and {100 * first.fake_share:.1f} % "
+            "of the samples."
+        )
+
+    def _invented(self) -> str:
+        if self.unsupported.p_value > self.level:
+            return "No more samples than chance explains lie far from all data."
+        return (
+            f"Beyond what data themselves show, {percent(self.unsupported.share.estimate)} of the samples lie far "
+            f"from all data ({p_text(self.unsupported.p_value)})."
+        )
+
+    def _copied(self) -> str:
+        what = self.copying.reference
+        if not self.copying.copied:
+            return f"No more samples than chance explains are near-duplicates of {what}."
+        return (
+            f"{percent(self.copying.copies.estimate)} of the samples are near-duplicates of {what} "
+            f"({p_text(self.copying.p_value)})."
         )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values: the figures, the verdict and what they rest on."""
-        accuracy, js = self.classifier.to_json(), self.js.to_json()
+        accuracy, js = self.classifiers.accuracy.to_json(), self.classifiers.js.to_json()
         return {
-            "classifier": {
-                "name": self.classifier_name,
-                "accuracy": accuracy["value"],
-                **{key: accuracy[key] for key in ("low", "high", "p_value", "n")},
-            },
-            "js_lower_bound": {
-                "nats": js["value"],
-                **{key: js[key] for key in ("low", "high", "n")},
-                "share_of_log2": self.share_of_log2,
-            },
-            "distinguishable": self.distinguishable,
-            "noticeable": self.noticeable,
-            "level": self.level,
-            "n_train": self.n_train,
-            "n_test": self.n_test,
-            "columns": [column.to_json() for column in self.columns],
-            "notes": list(self.notes),
             "verdict": self.verdict(),
+            "distinguishable": self.distinguishable,
+            "p_value": self.p_value,
+            "level": self.level,
+            "n_real": self.n_real,
+            "n_fake": self.n_fake,
+            "n_test": self.n_test,
+            "n_train": self.classifiers.n_train,
+            "features": self.features,
+            "classifier": {**accuracy, "accuracy": accuracy["value"], **self.classifiers.to_json()},
+            "js_lower_bound": {**js, "nats": js["value"], "share_of_log2": self.share_of_log2},
+            "kernel": self.kernel.to_json(),
+            "frechet": self.frechet.to_json(),
+            "support": self.support.to_json(),
+            "missed": self.missed.to_json(),
+            "unsupported": self.unsupported.to_json(),
+            "copying": self.copying.to_json(),
+            "modes": None if self.modes is None else self.modes.to_json(),
+            "table": None if self.table is None else self.table.to_json(),
+            "resolution": self.resolution.to_json(),
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
@@ -111,8 +268,10 @@ class Audit:
 
 
 def percent(share: Estimate) -> str:
-    """A share with its interval, as a person writes it: ``58% [53, 63]``."""
-    return f"{share.value:.0%} [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+    """A share with its interval, as a person writes it: ``58 % [53, 63]``."""
+    digits = 1 if share.high < 0.1 else 0
+    low, high = (f"{100 * end:.{digits}f}".replace("-", "−") for end in (share.low, share.high))
+    return f"{100 * share.value:.{digits}f} % [{low}, {high}]".replace("-", "−")
 
 
 def p_text(p_value: float | None) -> str:

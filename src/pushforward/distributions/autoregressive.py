@@ -51,6 +51,11 @@ class Autoregressive(Law):
         x = self.expanded(value)
         return Factorised(self.marginals, self.conditionals(x)).log_prob(x)
 
+    def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Where each component stands in its conditional: one pass."""
+        x = self.expanded(x)
+        return Factorised(self.marginals, self.conditionals(x)).pit(x)
+
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw component after component: D passes."""
         with torch.no_grad():

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pushforward.distributions.law import LowerBounded
+from pushforward.distributions.law import LowerBounded, pit
 from pushforward.event import Event
 
 __all__ = ["Dequantised", "dequantised"]
@@ -60,6 +60,10 @@ class Dequantised(LowerBounded):
     def elbo(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The bound with one dequantisation."""
         return self.log_weights(x, 1).squeeze(0)
+
+    def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """The base's, of dequantised patterns: uniform if the base is their law, which is more than rounding asks."""
+        return pit(self.base, self.event.dequantise(self.expanded(x)))
 
 
 def dequantised(law: Distribution, event: Event) -> Distribution:

@@ -114,6 +114,18 @@ class Factorised(Law):
             total = total + self._bernoullis(value).sum(-1)
         return total
 
+    def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Where each component stands in its law; a discrete one anywhere between the ends of its step, by chance."""
+        m, x = self.marginals, self.expanded(x)
+        below, above = torch.empty_like(x), torch.empty_like(x)
+        if len(m.mixed):
+            below[..., m.mixed], above[..., m.mixed] = self._mixture_steps(x)
+        if len(m.binary):
+            zero, no = x[..., m.binary] < 0.5, (-self._logits()).sigmoid()
+            below[..., m.binary] = no.masked_fill(zero, 0.0)
+            above[..., m.binary] = no.masked_fill(~zero, 1.0)
+        return below + torch.rand_like(x) * (above - below)
+
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw every component."""
         with torch.no_grad():
@@ -153,6 +165,19 @@ class Factorised(Law):
         each = _log_each((y.unsqueeze(-1) - location), log_scale, width, (y <= low), (y >= high))
         outside = (y < low - width / 2) | (y > high + width / 2)
         return (log_weight + each).logsumexp(-1).masked_fill(outside, -torch.inf)
+
+    def _mixture_steps(self, x: Tensor) -> tuple[Float[Tensor, "*batch m"], Float[Tensor, "*batch m"]]:
+        """The distribution functions at both ends of each cell, which are one where the component is continuous."""
+        event, mixed = self.marginals.event, self.marginals.mixed.to(x.device)
+        width, low, high = (t.to(x)[mixed] for t in (event.width, event.low, event.high))
+        y = x[..., mixed]
+        below, above = self._mixture_cdf(y - width / 2), self._mixture_cdf(y + width / 2)
+        return below.masked_fill(y <= low, 0.0), above.masked_fill(y >= high, 1.0)
+
+    def _mixture_cdf(self, y: Float[Tensor, "*batch m"]) -> Float[Tensor, "*batch m"]:
+        log_weight, location, log_scale = self._mixture_parameters()
+        each = ((y.unsqueeze(-1) - location) * (-log_scale).exp()).sigmoid()
+        return (log_weight.exp() * each).sum(-1)
 
 
 def _log_each(residual: Tensor, log_scale: Tensor, width: Tensor, first: Tensor, last: Tensor) -> Tensor:

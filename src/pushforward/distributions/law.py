@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Independent
 
 from pushforward.errors import NoDensityError
 from pushforward.evidence import Kind
 
-__all__ = ["Law", "LowerBounded"]
+__all__ = ["Law", "LowerBounded", "pit"]
 
 
 class Law(Distribution):
@@ -40,6 +40,10 @@ class Law(Distribution):
             f"{type(self).__name__} has no exact log-probability: ask log_likelihood(law, x) for the bound it has, or "
             "compare its samples with data by pushforward.audit"
         )
+
+    def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """The probability integral transform, where the law has conditionals: see :func:`pit`."""
+        raise _no_conditionals(self)
 
     def expanded(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*full d"]:
         """``x`` with its batch shape broadcast against the law's."""
@@ -73,3 +77,39 @@ class LowerBounded(Law):
         if k < 1:
             raise ValueError(f"a bound needs at least one importance sample, not k = {k}")
         return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))
+
+
+def pit(law: Distribution, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+    r"""The probability integral transform: what is uniform on (0, 1), and independent, if patterns follow the law.
+
+    .. math:: u_i = F(x_i \mid x_1, \dots, x_{i-1}),
+
+    or, where :math:`x_i` is discrete, anywhere between :math:`F(x_i^- \mid \cdot)` and :math:`F(x_i \mid \cdot)`, by
+    chance. An autoregressive law gives just that. A flow gives the same of its code's components, which are its
+    patterns' conditionals only where its map is triangular.
+
+    Sources: Rosenblatt (1952); Brockwell (2007) for discrete components.
+
+    Raises:
+        NoDensityError: If the law has no conditionals in closed form.
+
+    Example:
+        >>> from torch.distributions import Normal
+        >>> pit(Independent(Normal(torch.zeros(2), torch.ones(2)), 1), torch.tensor([0.0, 1.0]))
+        tensor([0.5000, 0.8413])
+    """
+    if isinstance(law, Independent) and law.reinterpreted_batch_ndims == 1:
+        u: Tensor = law.base_dist.cdf(x)  # independent components are their own conditionals
+    elif isinstance(law, Law):
+        u = law.pit(x)
+    else:
+        raise _no_conditionals(law)
+    tiny = torch.finfo(u.dtype).eps
+    return u.clamp(tiny, 1 - tiny)
+
+
+def _no_conditionals(law: Distribution) -> NoDensityError:
+    return NoDensityError(
+        f"{type(law).__name__} has no conditionals in closed form, so their calibration cannot be checked; compare its "
+        "samples with data by pushforward.audit"
+    )

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from pushforward.bijections.bijection import Bijection
-from pushforward.distributions.law import Law
+from pushforward.distributions.law import Law, pit
 
 __all__ = ["Pushforward"]
 
@@ -64,6 +64,9 @@ class Pushforward(Law):
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The log-density by the change of variables."""
-        batch = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
-        z, log_det = self.bijection.inverse(value.expand(*batch, -1), self.context)
+        z, log_det = self.bijection.inverse(self.expanded(value), self.context)
         return self.base.log_prob(z) + log_det
+
+    def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """Where each component of the code stands in the base law."""
+        return pit(self.base, self.bijection.inverse(self.expanded(x), self.context)[0])

@@ -15,13 +15,13 @@ from pushforward.storage import write_bytes
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["render", "write"]
+__all__ = ["environment", "render", "script_json", "write"]
 
 
 def render(data: ReportData) -> str:
     """The report as HTML: every room that has something to show, from the verdict down to the provenance."""
     rooms = [(room.name, view) for room in ROOMS if (view := room.view(data)) is not None]
-    return _environment().get_template("page.html.j2").render(data=data, rooms=rooms, json=_json(data.json))
+    return environment().get_template("page.html.j2").render(data=data, rooms=rooms, json=script_json(data.json))
 
 
 def write(data: ReportData, path: str | Path) -> Path:
@@ -35,21 +35,22 @@ def write(data: ReportData, path: str | Path) -> Path:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates, filled in by jinja2."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    jinja = Environment(
         loader=PackageLoader("pushforward.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["tight"] = lambda text: text.replace(" %", "\u00a0%")  # a figure keeps its sign
-    return environment
+    jinja.filters["tight"] = lambda text: text.replace(" %", "\u00a0%")  # a figure keeps its sign
+    return jinja
 
 
-def _json(value: dict[str, Any]) -> str:
+def script_json(value: dict[str, Any]) -> str:
     """JSON that cannot close the script element it stands in; what is not finite becomes ``null``."""
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

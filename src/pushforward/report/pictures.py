@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-__all__ = ["MOST_SIDE", "Grey", "mosaic", "png"]
+__all__ = ["MOST_SIDE", "SMOOTH_SIDE", "Grey", "mosaic", "png"]
 
 MOST_SIDE = 64
+SMOOTH_SIDE = 32  # larger pictures are scaled down on the page, where square pixels would hurt
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,18 @@ class Grey:
         low, high = float(pictures.min()), float(pictures.max())
         return cls(low, high if high > low else low + 1.0)
 
-    def bytes(self, pictures: np.ndarray) -> UInt8[np.ndarray, "n h w c"]:
-        """Pictures of 64 pixels or fewer a side as bytes, values beyond the range held at its ends."""
+    def bytes(self, pictures: np.ndarray, most: int = MOST_SIDE) -> UInt8[np.ndarray, "n h w c"]:
+        """Pictures of ``most`` pixels or fewer a side as bytes, values beyond the range held at its ends."""
         x = pictures if pictures.ndim == 4 else pictures[..., None]
-        x = _shrunk(x if x.shape[-1] in (1, 3) else x[..., :1])
+        x = _shrunk(x if x.shape[-1] in (1, 3) else x[..., :1], most)
         scaled = (x.astype(np.float64) - self.low) / (self.high - self.low)
         return np.asarray((255 * scaled.clip(0, 1)).round().astype(np.uint8))
 
 
-def _shrunk(x: np.ndarray) -> np.ndarray:
+def _shrunk(x: np.ndarray, most: int) -> np.ndarray:
     """Means over square blocks, so that the page stays small; an edge that fills no block is left out."""
     n, h, w, c = x.shape
-    f = math.ceil(max(h, w) / MOST_SIDE)
+    f = math.ceil(max(h, w) / most)
     if f == 1 or min(h, w) < f:
         return x
     blocks = x[:, : h // f * f, : w // f * f].reshape(n, h // f, f, w // f, f, c)

@@ -70,7 +70,7 @@ class Plot:
 def axis(
     low: float,
     high: float,
-    count: int = 4,
+    count: float = 4,
     whole: bool = False,
     below: Callable[[float], str] | None = None,
 ) -> Axis:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pushforward.auditing.pit import PitCheck
+from pushforward.auditing.ranking import Before
 from pushforward.auditing.verdict import Audit
-from pushforward.evidence import LogLikelihood
+from pushforward.evidence import Estimate, LogLikelihood
 
 __all__ = ["FamilyRecord", "ReportData"]
 
@@ -23,6 +25,8 @@ class FamilyRecord:
             of drawing.
         likelihood: Of held-out data, where it was asked and can be answered.
         density: Whether it has one at all; ``False`` is said in so many words.
+        gap: How much likelier training data are, where that could be asked.
+        pit: Whether its conditionals are calibrated, where it has some.
         audit: How far its samples were told from the data.
         metrics: Rows ``{"step", "time", "losses": {player: value}, "held_out", "event"}``; the last two may
             be absent.
@@ -30,6 +34,7 @@ class FamilyRecord:
         seconds: How long it trained.
         parameters: How many numbers it learnt.
         note: A sentence more.
+        training: The data it learnt from, in the order in which the audit was given them, if it was.
     """
 
     name: str
@@ -42,6 +47,9 @@ class FamilyRecord:
     seconds: float = 0.0
     parameters: int = 0
     note: str = ""
+    gap: Estimate | None = None
+    pit: PitCheck | None = None
+    training: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +66,7 @@ class ReportData:
         columns: Names of the D columns; empty for pictures.
         families: At least one.
         baseline: The audit of two halves of the data themselves.
+        ranking: Each audited family against the next.
         provenance: In this order: ``command``, versions, fingerprint, hardware, time. Beside these ``page``
             (its path) and ``resume`` (a command) close the terminal's table.
         json: Everything, for the button that saves it.
@@ -72,6 +81,7 @@ class ReportData:
     families: list[FamilyRecord]
     columns: tuple[str, ...] = ()
     baseline: Audit | None = None
+    ranking: tuple[Before, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
     json: dict[str, Any] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from pushforward.auditing.verdict import Audit, p_text, percent
 from pushforward.evidence import Kind
 from pushforward.report.records import FamilyRecord, ReportData
+from pushforward.report.rooms.verdict import ranked
 
 if TYPE_CHECKING:
     from rich.console import Group
 
 __all__ = ["table"]
+
+NAMED = 2
 
 
 def table(data: ReportData) -> Group:
@@ -23,10 +26,14 @@ def table(data: ReportData) -> Group:
 
     columns = {
         "held-out log p(x), nats": [(_likelihood(f), _kind(f)) for f in data.families],
-        "told apart": [_told_apart(f.audit) for f in data.families],
+        "told apart": [_share(f.audit, 0) for f in data.families],
+        "missed": [_missed(f.audit) for f in data.families],
+        "without support": [_share(f.audit, 2) for f in data.families],
     }
+    if any(f.audit is not None and f.audit.copying.copied for f in data.families):
+        columns["copied"] = [_where_found(f.audit, 3) for f in data.families]
     shown = {title: _aligned(cells) for title, cells in columns.items() if any(map(any, cells))}
-    grid = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0))
+    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     grid.add_column("")
     for title in shown:
         grid.add_column(Text(title), no_wrap=True)
@@ -38,7 +45,7 @@ def table(data: ReportData) -> Group:
 def _aligned(cells: list[tuple[str, str]]) -> list[str]:
     """Figures and what follows them, the latter under one another."""
     width = max(len(figure) for figure, _ in cells)
-    return [f"{figure:<{width}}  {rest}".rstrip() for figure, rest in cells]
+    return [f"{figure:<{width}} {rest}".rstrip() for figure, rest in cells]
 
 
 def _header(data: ReportData) -> str:
@@ -57,27 +64,42 @@ def _likelihood(family: FamilyRecord) -> str:
 def _kind(family: FamilyRecord) -> str:
     figure = family.likelihood
     if figure is None:
-        return "" if family.density else "it has no density"
+        return "" if family.density else "no density"
     if figure.kind is Kind.LOWER_BOUND:
         return f"bound, k={figure.k}" if figure.k else "bound"
     return str(figure.kind)
 
 
-def _told_apart(audit: Audit | None) -> tuple[str, str]:
+def _share(audit: Audit | None, question: int) -> tuple[str, str]:
+    """The figure that answers one of the four questions."""
     if audit is None:
         return "", ""
-    share, interval = percent(audit.classifier).split(" ", 1)
-    return share.replace("%", " %").rjust(5), interval
+    share, interval = percent(audit.answers()[question].figure.estimate).split(" [")
+    return share.rjust(5), f"[{interval}"
+
+
+def _missed(audit: Audit | None) -> tuple[str, str]:
+    """The share of the data in missed groups, or the modes by name where they are known."""
+    if audit is None:
+        return "", ""
+    modes = () if audit.modes is None else audit.modes.under_covered
+    if modes:
+        return f"mode{'s' * (len(modes) > 1)} {', '.join(modes[:NAMED])}{' …' * (len(modes) > NAMED)}", ""
+    return _where_found(audit, 1)
+
+
+def _where_found(audit: Audit | None, question: int) -> tuple[str, str]:
+    """The same where it is beyond chance."""
+    return ("none", "") if audit is not None and not audit.answers()[question].found else _share(audit, question)
 
 
 def _closing(data: ReportData) -> list[str]:
     audits = [family.audit for family in data.families if family.audit is not None]
-    lines = []
-    if len(audits) > 1:
-        lines += [_sentence(family) for family in data.families if family.audit is not None]
+    lines = [_told(data.families)] if len(audits) > 1 else []
+    if data.ranking:
+        lines.append(f"Nearer to the data: {ranked(data.ranking)}.")
     if data.baseline is not None:
-        told = percent(data.baseline.classifier).replace("%", " %")
-        halves = f"Of two halves of the data themselves a classifier tells {told} apart"
+        halves = f"Of two halves of the data themselves a classifier tells {percent(data.baseline.classifier)} apart"
         lines.append(f"{halves}; {_power(data.baseline)}.")
     elif len(audits) == 1:
         lines.append(audits[0].verdict())
@@ -91,13 +113,15 @@ def _closing(data: ReportData) -> list[str]:
     return lines
 
 
-def _sentence(family: FamilyRecord) -> str:
-    audit = family.audit
-    told = audit is not None and audit.distinguishable
-    p = p_text(audit.classifier.p_value) if audit is not None else ""
-    return f"{family.name}: {'its samples can be told from the data' if told else 'not told from the data'} ({p})."
+def _told(families: list[FamilyRecord]) -> str:
+    """Whose samples can be told from the data, each with its p-value."""
+    audits = [(family.name, family.audit) for family in families if family.audit is not None]
+    named = [[f"{n} ({p_text(a.p_value)})" for n, a in audits if a.distinguishable is told] for told in (True, False)]
+    parts = [f"{what}: {', '.join(n)}" for what, n in zip(("Told from the data", "Not told"), named, strict=True) if n]
+    return f"{'. '.join(parts)}."
 
 
 def _power(audit: Audit, subject: str = "it") -> str:
-    noticed = "nothing" if math.isnan(audit.noticeable) else f"{100 * audit.noticeable:.0f} %"
+    least = audit.resolution.accuracy
+    noticed = "nothing" if math.isnan(least) else f"{100 * least:.0f} %"
     return f"with {audit.n_test:,} {subject} would have noticed {noticed}"

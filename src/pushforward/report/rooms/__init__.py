@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pushforward.report.records import ReportData
-from pushforward.report.rooms import differences, ladder, learning, look, provenance, verdict
+from pushforward.report.rooms import calibration, differences, evidence, ladder, learning, look, provenance, verdict
 
 __all__ = ["ROOMS", "Room"]
 
@@ -27,8 +27,10 @@ class Room:
 
 ROOMS = (
     Room("verdict", verdict.view),
+    Room("evidence", evidence.view),
     Room("look", look.view),
     Room("ladder", ladder.view),
+    Room("calibration", calibration.view),
     Room("differences", differences.view),
     Room("learning", learning.view),
     Room("provenance", provenance.view),

@@ -1,98 +1,111 @@
-"""The verdict: a paragraph, and each figure beside the range where chance would have put it."""
+"""The verdict: a paragraph, then four answers for each family, each figure beside its law under equal laws."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pushforward.auditing.statistics import critical_count
-from pushforward.auditing.verdict import Audit, p_text, percent
+import numpy as np
+
+from pushforward.auditing.ranking import Before
+from pushforward.auditing.resolution import Resolution
+from pushforward.auditing.verdict import Answer, Audit, p_text, percent
+from pushforward.report.figures import frame, shown
 from pushforward.report.plots import Axis
 from pushforward.report.records import ReportData
 
-__all__ = ["view"]
+__all__ = ["ranked", "view"]
 
-SHARES = Axis(0.3, 1.0)
-
-
-@dataclass(frozen=True)
-class Strip:
-    """Where a figure lies, and where guessing would have put it, in per cent of the strip."""
-
-    value: float
-    low: float
-    high: float
-    null_low: float
-    null_high: float
+HALVES = "two halves of the data"
+NO_FAULTS = "None of them misses, invents or copies more than chance explains."
+PARTS = ("accuracy", "missed_share", "unsupported_share", "copied_share")
 
 
 def view(data: ReportData) -> dict[str, Any] | None:
-    """The paragraph and one answer per audited family, the most distinguishable first."""
-    audits = [(family.name, family.audit) for family in data.families if family.audit is not None]
+    """The paragraph, and a block of four answers for each audited family."""
+    audits = {family.name: family.audit for family in data.families if family.audit is not None}
     if not audits:
-        return {"paragraph": "No verdict.", "answers": [], "notes": data.notes} if data.notes else None
-    audits.sort(key=lambda pair: -pair[1].classifier.value)
-    answers = [_answer(name, audit) for name, audit in audits]
-    if data.baseline is not None:
-        answers.append(_answer("two halves of the data", data.baseline))
-    chance = round(100 * (1 - 2 * audits[0][1].level))
-    ticks = [(SHARES.percent(share), f"{share:.0%}".replace("%", " %")) for share in (0.5, 0.75, 1.0)]
+        return {"paragraph": "No verdict.", "blocks": [], "notes": data.notes} if data.notes else None
+    only = next(iter(audits.values()))
+    blocks = [*audits.items(), *([(HALVES, data.baseline)] if data.baseline is not None else [])]
+    answers = [audit.answers() for _, audit in blocks]
+    axes = [frame([answer.figure for answer in alike]) for alike in zip(*answers, strict=True)]
+    several = len(audits) > 1
     return {
-        "paragraph": audits[0][1].verdict() if len(audits) == 1 else _paragraph(audits),
-        "answers": answers,
-        "several": len(answers) > 1,
-        "chance": chance,
-        "ticks": ticks,
-        "notes": [*data.notes, *(note for _, audit in audits for note in audit.notes)],
+        "paragraph": _paragraph(audits, data.ranking) if several else only.verdict(),
+        "blocks": [
+            {"name": name, "cards": [_card(a, on, audit.level) for a, on in zip(found, axes, strict=True)]}
+            for (name, audit), found in zip(blocks, answers, strict=True)
+        ],
+        "named": len(blocks) > 1,
+        "level": f"{100 * only.level:.2g} %",
+        "interval": f"{100 * (1 - only.level):.3g} %",
+        "resolution": _weakest(list(audits.values())).sentence() if several else "",
+        "notes": [*data.notes, *_notes(audits)],
     }
 
 
-def _paragraph(audits: list[tuple[str, Audit]]) -> str:
-    told = [_naming(name, audit) for name, audit in audits if audit.distinguishable]
-    missed = [_naming(name, audit) for name, audit in audits if not audit.distinguishable]
-    sentences = [f"A classifier told samples from data for {_enumerate(told) if told else 'no family'}."]
-    if missed:
-        sentences.append(f"For {_enumerate(missed)} it was right no more often than chance explains.")
-    sizes, shares = {a.n_test for _, a in audits}, sorted({f"{100 * a.noticeable:.0f}" for _, a in audits})
-    n = f"{max(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,}–{max(sizes):,}"
-    noticed = shares[0] if len(shares) == 1 else f"{shares[0]}–{shares[-1]}"
-    sentences.append(
-        f"With {n} held-out patterns, half of them real, it would have noticed, four times in five, "
-        f"being right on {noticed} %; a smaller difference may have escaped it."
+def _card(answer: Answer, on: Axis, level: float) -> dict[str, Any]:
+    return {
+        "question": f"{answer.question.capitalize()}?",
+        "found": answer.found,
+        "p": p_text(answer.p_value),
+        "figure": shown(answer.figure, level, answer.question, on),
+    }
+
+
+def _paragraph(audits: dict[str, Audit], ranking: tuple[Before, ...]) -> str:
+    """Who was told apart, who is nearer to the data, who misses, invents or copies."""
+    told = [_right(name, audit) for name, audit in audits.items() if audit.distinguishable]
+    equal = [f"{name} ({p_text(audit.p_value)})" for name, audit in audits.items() if not audit.distinguishable]
+    sentences = [f"Told from the data: {_listed(told)}." if told else "No family was told from the data."]
+    if told and equal:
+        sentences.append(f"Not told from them: {_listed(equal)}.")
+    if ranking:
+        sentences.append(f"The nearest to the data first: {ranked(ranking)}.")
+    faults = [
+        _by("Groups of the data are missed by {}.", audits, 1, lambda a: f"{percent(a.missed.share)} of the data"),
+        _by("Samples far from all data come from {}.", audits, 2, lambda a: percent(a.unsupported.share.estimate)),
+        _by("Copies come from {}.", audits, 3, lambda a: f"{percent(a.copying.copies.estimate)} of its samples"),
+    ]
+    return " ".join([*sentences, *(filter(None, faults) if any(faults) else [NO_FAULTS])])
+
+
+def _by(sentence: str, audits: dict[str, Audit], question: int, share: Callable[[Audit], str]) -> str:
+    """The sentence with those of whom the question is answered yes; empty if there are none."""
+    those = [f"{name} ({share(audit)})" for name, audit in audits.items() if audit.answers()[question].found]
+    return sentence.format(_listed(those)) if those else ""
+
+
+def _right(name: str, audit: Audit) -> str:
+    return f"{name} ({p_text(audit.p_value)}, a classifier was right on {percent(audit.classifier)})"
+
+
+def ranked(ranking: Sequence[Before]) -> str:
+    """Who comes before whom: ``flow before vae (p < .001), vae and gan in no known order (p = .40)``."""
+    return ", ".join(
+        f"{b.first} before {b.second} ({p_text(b.difference.p_value)})"
+        if b.difference.low > 0
+        else f"{b.first} and {b.second} in no known order ({p_text(b.difference.p_value)})"
+        for b in ranking
     )
-    return " ".join(sentences)
 
 
-def _naming(name: str, audit: Audit) -> str:
-    return f"{name} (right on {percent(audit.classifier)})".replace("%", " %")
+def _weakest(audits: Sequence[Audit]) -> Resolution:
+    """What the audits would have noticed, all of them: the coarsest of each."""
+    found = [audit.resolution for audit in audits]
+    coarsest = {part: float(np.max([getattr(r, part) for r in found])) for part in PARTS}
+    return Resolution(**coarsest, level=audits[0].level)
 
 
-def _enumerate(names: list[str]) -> str:
+def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _answer(name: str, audit: Audit) -> dict[str, Any]:
-    figure, critical = audit.classifier, critical_count(audit.n_test, audit.level)
-    chance = (critical - 1) / audit.n_test
-    return {
-        "name": name,
-        "told": audit.distinguishable,
-        "figure": f"{figure.value:.0%}".replace("%", " %"),
-        "interval": f"[{100 * figure.low:.0f}, {100 * figure.high:.0f}]",
-        "n": audit.n_test,
-        "p": p_text(figure.p_value),
-        "strip": Strip(*map(SHARES.percent, (figure.value, figure.low, figure.high, 1 - chance, chance))),
-        "js": _divergence(audit),
-        "detail": audit.verdict(),
-    }
-
-
-def _divergence(audit: Audit) -> str:
-    """The Jensen–Shannon bound, or what it means that it is not above 0."""
-    if audit.js.low <= 0:
-        return "Jensen–Shannon divergence: no bound above 0"
-    share = f"{audit.share_of_log2:.0%}".replace("%", " %")
-    return (
-        f"Jensen–Shannon divergence ≥ {audit.js.value:.3f} [{audit.js.low:.3f}, {audit.js.high:.3f}] nats, "
-        f"{share} of log 2"
-    )
+def _notes(audits: dict[str, Audit]) -> list[str]:
+    """What the audits noted, each remark once, with the families it is about where it is not about all."""
+    said: dict[str, list[str]] = {}
+    for name, audit in audits.items():
+        for note in audit.notes:
+            said.setdefault(note, []).append(name)
+    return [note if len(names) == len(audits) else f"{_listed(names)}: {note}" for note, names in said.items()]

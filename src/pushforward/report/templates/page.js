@@ -12,6 +12,11 @@
     root.dataset.theme = dark ? "light" : "dark";
   });
 
+  const closed = () => find("details:not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = closed(); opened.forEach((item) => { item.open = true; }); });
+  addEventListener("afterprint", () => opened.forEach((item) => { item.open = false; }));
+
   const copyByHand = (text) => {
     const area = document.createElement("textarea");
     area.value = text;

@@ -1,0 +1,148 @@
+"""Copies are found, and neither other laws nor repeated rows pass for them."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import cdist
+from scipy.stats import mannwhitneyu, norm
+
+from pushforward.auditing.copying import closeness, copying
+from pushforward.auditing.near_duplicates import nearest
+from pushforward.errors import InputError
+
+
+def _p_values(draw, times: int = 60, m: int | None = None) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    results = (copying(draw(rng, 150), draw(rng, m or 150), rng) for _ in range(times))
+    return np.array([(r.p_value, r.closeness.p_value) for r in results])
+
+
+def _table(rng: np.random.Generator, n: int) -> np.ndarray:
+    return np.minimum(rng.poisson(0.7, size=(n, 4)), 3).astype(float)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, n: rng.normal(size=(n, 2)),
+        lambda rng, n: rng.standard_t(1.5, size=(n, 20)),
+        _table,
+    ],
+    ids=["gaussian", "heavy-tailed", "whole numbers"],
+)
+def test_equal_laws_are_seldom_called_copies(draw) -> None:
+    assert ((_p_values(draw) <= 0.05).mean(0) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 60)).all()
+
+
+@pytest.mark.parametrize("m", [150, 40])
+def test_other_laws_are_not_called_copies_though_they_lie_closer(m: int) -> None:
+    rng = np.random.default_rng(1)
+    results = [copying(rng.normal(size=(200, 3)), 0.4 * rng.normal(size=(m, 3)), rng) for _ in range(25)]
+    assert np.mean([r.copied for r in results]) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 25)
+    assert np.median([r.closeness.p_value for r in results]) < 0.01
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_one_copy_in_twenty_is_noticed_and_listed(noise: float) -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(4):
+        real, fake = rng.normal(size=(2, 500, 10))
+        fake[:25] = real[100:125] + noise * fake[:25]
+        result = copying(real, fake, rng)
+        assert result.copied
+        assert result.copies.estimate.low <= 0.05 <= result.copies.estimate.high
+        assert {(d.sample, d.training) for d in result.duplicates[:25]} == {(i, 100 + i) for i in range(25)}
+        assert (result.neighbours[:, 0] == 100 + np.arange(12)).all()
+
+
+def test_the_noticeable_share_is_noticed_four_times_in_five() -> None:
+    rng, found = np.random.default_rng(3), []
+    share = copying(*rng.normal(size=(2, 300, 8)), rng).noticeable
+    for _ in range(40):
+        real, fake = rng.normal(size=(2, 300, 8))
+        count = math.ceil(share * 300)
+        fake[:count] = real[:count]
+        found.append(copying(real, fake, rng).copied)
+    assert np.mean(found) >= 0.8 - 2 * math.sqrt(0.8 * 0.2 / 40)
+    assert share < 0.05
+
+
+def test_training_data_are_told_from_held_out_data() -> None:
+    rng = np.random.default_rng(4)
+    train, real, fake = rng.normal(size=(3, 400, 8))
+    fake[:40] = real[:40]
+    assert not copying(real, fake, rng, train).copied
+    fake[:40] = train[:40]
+    result = copying(real, fake, rng, train)
+    assert result.copied and result.reference == "training data"
+    assert "training data of 400" in result.copies.estimate.name
+
+
+def test_copying_with_a_little_noise_everywhere_makes_c_t_negative() -> None:
+    rng = np.random.default_rng(5)
+    train, real, noise = rng.normal(size=(3, 400, 8))
+    closer = copying(real, train + 0.3 * noise, rng, train)
+    further = copying(real, 2.0 * noise, rng, train)
+    assert closer.closeness.estimate.high < 0 < further.closeness.estimate.low
+    assert closer.copied and not further.copied
+
+
+def test_closeness_in_one_cell_is_mann_and_whitneys_z() -> None:
+    rng = np.random.default_rng(6)
+    train, real, fake = rng.integers(0, 20, size=(3, 90, 2)).astype(float)
+    to_real, to_fake = (cdist(x, train).min(1) for x in (real, fake))
+    oracle = mannwhitneyu(to_fake, to_real, alternative="less", method="asymptotic", use_continuity=False)
+    assert copying(real, fake, rng, train).closeness.p_value == pytest.approx(oracle.pvalue, rel=1e-6)
+
+
+def test_the_interval_of_closeness_covers_its_value() -> None:
+    """Distances of 1-dimensional laws to a training set far away order as the patterns do."""
+    rng, n, shift = np.random.default_rng(7), 80, 0.5
+    truth = -math.sqrt(12 * n * n / (2 * n + 1)) * (norm.cdf(shift / math.sqrt(2)) - 0.5)
+    train = np.full((20, 1), -100.0) + rng.normal(size=(20, 1))
+    covered = []
+    for _ in range(300):
+        held_out, fake = rng.normal(size=(n, 1)), rng.normal(-shift, 1, (n, 1))
+        estimate = closeness(train, held_out, fake, rng, 0.05, "columns").estimate
+        covered.append(estimate.low <= truth <= estimate.high)
+    assert abs(np.mean(covered) - 0.95) <= 3 * math.sqrt(0.95 * 0.05 / 300)
+
+
+def test_nearest_agrees_with_all_distances() -> None:
+    rng = np.random.default_rng(8)
+    x, among = rng.normal(size=(30, 40)), rng.normal(size=(50, 40))
+    among[7] = x[3]
+    distances, index = nearest(x, among, 4)
+    oracle = cdist(x, among)
+    assert distances == pytest.approx(np.sort(oracle, axis=1)[:, :4])
+    assert (np.take_along_axis(oracle, index, 1) == pytest.approx(distances)) and distances[3, 0] == 0
+
+
+def test_constant_patterns_are_no_copies_but_identical_sets_are() -> None:
+    rng = np.random.default_rng(9)
+    assert not copying(np.ones((60, 3)), np.ones((50, 3)), rng).copied
+    real = rng.normal(size=(60, 3))
+    same = copying(real, real.copy(), rng)
+    assert same.copied and same.copies.value == pytest.approx(1.0, abs=0.05)
+    assert same.to_json()["copies"]["p_value"] == same.p_value
+
+
+def test_the_same_seed_gives_the_same_answer() -> None:
+    real, fake = np.random.default_rng(10).normal(size=(2, 100, 3))
+    first, second = (copying(real, fake, np.random.default_rng(1)).to_json() for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "message"),
+    [
+        (np.zeros((39, 2)), np.zeros((50, 2)), "real has 39 patterns"),
+        (np.zeros((50, 2)), np.zeros((19, 2)), "fake has 19 patterns"),
+        (np.zeros((50, 2)), np.zeros((50, 3)), "same features"),
+        (np.zeros((50, 2)), np.full((50, 2), np.nan), "not finite"),
+    ],
+)
+def test_bad_features_are_named(real: np.ndarray, fake: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        copying(real, fake, np.random.default_rng(0))

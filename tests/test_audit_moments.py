@@ -1,0 +1,97 @@
+"""Differences of moments: against their definition, blocks of patterns, and columns that say nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pushforward.auditing.moments import moment_differences, norm_interval
+from pushforward.auditing.resampling import relabellings
+
+NAMES = (
+    "moments of the most different column",
+    "moments of all columns",
+    "the most different mean",
+    "the most different second moment",
+)
+
+
+def differences(x: np.ndarray, labels: np.ndarray, size: int = 1) -> dict[str, np.ndarray]:
+    return dict(moment_differences(x, labels, size))
+
+
+def labellings(n: int, m: int, count: int = 19) -> np.ndarray:
+    return np.concatenate([(np.arange(n + m) < n)[None], relabellings(n, m, count, np.random.default_rng(1))])
+
+
+def test_they_are_what_they_are_defined_to_be() -> None:
+    x = np.random.default_rng(0).gamma(2.0, size=(50, 3))
+    labels = labellings(20, 30)
+    z = (x - x.mean(0)) / x.std(0)
+    columns = []
+    for j in range(3):
+        phi = np.stack([z[:, j], z[:, j] ** 2, np.cos(1.2 * z[:, j])], 1)
+        inverse = np.linalg.inv(np.cov(phi.T, bias=True))
+        delta = np.array([phi[real].mean(0) - phi[~real].mean(0) for real in labels])
+        columns.append(np.einsum("bi,ij,bj->b", delta, inverse, delta))  # Mahalanobis, whatever the whitening
+    products = np.stack([z[:, i] * z[:, j] for i in range(3) for j in range(i, 3)], 1)
+    apart = np.array([products[real].mean(0) - products[~real].mean(0) for real in labels]) / products.std(0)
+    means = np.array([z[real].mean(0) - z[~real].mean(0) for real in labels])
+    expected = (np.max(columns, 0), np.sum(columns, 0), (means**2).max(1), (apart**2).max(1))
+    found = differences(x, labels)
+    assert tuple(found) == NAMES
+    for name, values in zip(NAMES, expected, strict=True):
+        np.testing.assert_allclose(found[name], values, rtol=1e-9, err_msg=name)
+
+
+def test_blocks_are_relabelled_as_a_whole() -> None:
+    x, blocks = np.random.default_rng(0).normal(size=(60, 2)), labellings(4, 8)
+    for name, values in differences(x, np.repeat(blocks, 5, axis=1)).items():
+        np.testing.assert_allclose(differences(x, blocks, 5)[name], values, rtol=1e-9, err_msg=name)
+
+
+def test_units_do_not_matter() -> None:
+    x, labels = np.random.default_rng(0).normal(size=(40, 2)), labellings(20, 20)
+    for name, values in differences(x * [1e6, 1e-6] - [1e6, 0.0], labels).items():
+        np.testing.assert_allclose(values, differences(x, labels)[name], rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("column", [np.zeros(40), np.full(40, 1e9), np.arange(40) % 2.0])
+def test_a_column_of_one_or_two_values_is_no_trouble(column: np.ndarray) -> None:
+    labels = labellings(20, 20)
+    x = np.random.default_rng(0).normal(size=(40, 1))
+    found = differences(np.concatenate([x, column[:, None]], 1), labels)
+    alone = differences(x, labels)
+    assert all(np.isfinite(values).all() for values in found.values())
+    if column.std() == 0:
+        assert all(np.allclose(found[name], alone[name]) for name in NAMES)
+
+
+def test_too_many_pairs_are_left_out() -> None:
+    x, labels = np.random.default_rng(0).normal(size=(20, 90)), labellings(10, 10)
+    assert tuple(differences(x, labels)) == NAMES[:3]
+
+
+@pytest.mark.parametrize(("of", "change"), [(0, "tail"), (2, "shift"), (3, "correlation")])
+def test_each_sees_its_own(of: int, change: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 300, 4))
+    if change == "tail":
+        y[:, 0] = rng.standard_t(3, 300) / np.sqrt(3)
+    if change == "shift":
+        y[:, 1] += 0.5
+    if change == "correlation":
+        y[:, 2] = 0.6 * y[:, 3] + 0.8 * y[:, 2]
+    values = differences(np.concatenate([x, y]), labellings(300, 300, 199))[NAMES[of]]
+    assert values[0] > values[1:].max()
+
+
+def test_the_interval_covers_a_known_norm() -> None:
+    rng, covered = np.random.default_rng(0), 0
+    for _ in range(100):
+        x = rng.normal(size=(200, 3))
+        x[:100, 0] += 0.5
+        values = differences(x, labellings(100, 100, 99))["the most different mean"]
+        low, high = norm_interval(values, 0.05)
+        covered += low <= 0.5**2 / (1 + 0.5**2 / 4) <= high  # in units of the pool, whose mean is between
+    assert covered >= 95
