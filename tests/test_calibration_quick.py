@@ -67,9 +67,11 @@ def _cell(p_value: Callable[[np.random.Generator], float], simulations: int = 40
 
 
 def test_a_test_that_rejects_too_often_is_seen() -> None:
-    (sound,), (broken,) = (_rates([_cell(p)], 400) for p in (lambda g: g.uniform(), lambda g: g.uniform() / 2))
+    (sound,), (broken,) = (_rates([_cell(p)], 1000) for p in (lambda g: g.uniform(), lambda g: g.uniform() / 2))
     assert sound.ends[0] < 0.05 < sound.ends[1] and broken.ends[0] > 0.05
-    assert "1 above 6.4 % (1 of them" in markdown([broken]) and "0 above 7.5 % (0 of" in markdown([sound])
+    assert "0 above 6.4 %, 0 above 7.5 %" in markdown([sound]) and "1 above 7.5 %" in markdown([broken])
+    (few,) = _rates([_cell(lambda g: g.uniform() / 2)], 300)
+    assert "Of 1 cells of fewer 1 lie above 5 %" in markdown([few])
 
 
 def test_an_interval_is_held_against_the_truth_or_the_figures_own_mean() -> None:

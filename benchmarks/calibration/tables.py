@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ __all__ = ["Rate", "markdown", "rates", "summary"]
 LEVEL = 0.05
 FULL = 1000
 """So many simulations and a rate may be held against 6.4 % or 93 %; with fewer its own interval must be looked at."""
+MANY = 200
 
 CONSERVATIVE = {
     "level": {
@@ -118,23 +119,28 @@ def summary(found: Sequence[Rate]) -> str:
     """The two rules, and what they make of these rates."""
     levels, intervals = ([r for r in found if r.kind == kind] for kind in ("level", "coverage"))
     return (
-        "Tests: "
-        + _counted(levels, {"above 6.4 %": (0.064, 1), "above 7.5 %": (0.075, 1), "below 3.6 %": (-0.036, -1)})
-        + ".\n\nIntervals: "
-        + _counted(intervals, {"below 93 %": (-0.93, -1), "below 91 %": (-0.91, -1), "above 97 %": (0.97, 1)})
-        + "."
+        f"Tests. {_full(levels, {'above 6.4 %': 0.064, 'above 7.5 %': 0.075, 'below 3.6 %': -0.036})} "
+        f"{_fewer(levels, 'above 5 %', LEVEL, 1)}\n\n"
+        f"Intervals. {_full(intervals, {'below 93 %': -0.93, 'below 91 %': -0.91, 'above 97 %': 0.97})} "
+        f"{_fewer(intervals, 'below 95 %', 1 - LEVEL, -1)}"
     )
 
 
-def _counted(found: Sequence[Rate], limits: dict[str, tuple[float, int]]) -> str:
-    """How many cells lie beyond each limit, and how many would if chance were all: of few simulations it is a lot."""
-    parts = []
-    for words, (limit, side) in limits.items():
-        beyond = sum(side * r.rate > limit for r in found)
-        surely = sum((r.ends[0] > limit) if side > 0 else (r.ends[1] < -limit) for r in found)
-        parts.append(f"{beyond} {words} ({surely} of them with all of their 95 % interval)")
-    full = sum(r.simulations >= FULL for r in found)
-    return f"of {len(found):,} cells ({full:,} of {FULL:,} simulations, the others of fewer) {', '.join(parts)}"
+def _full(found: Sequence[Rate], limits: Mapping[str, float]) -> str:
+    """A limit below which there should be none is written with a minus sign."""
+    full = [r for r in found if r.simulations >= FULL]
+    counts = (f"{sum(r.rate > x if x > 0 else r.rate < -x for r in full)} {words}" for words, x in limits.items())
+    return f"Of {len(full):,} cells of {FULL:,} simulations {', '.join(counts)}."
+
+
+def _fewer(found: Sequence[Rate], words: str, nominal: float, side: int) -> str:
+    """Of few simulations chance alone puts many rates beyond any limit, but few of their intervals."""
+    other = [r for r in found if r.simulations < FULL]
+    surely = sum(r.ends[0] > nominal if side > 0 else r.ends[1] < nominal for r in other)
+    return (
+        f"Of {len(other):,} cells of fewer {surely} lie {words} with all of their 95 % interval; "
+        f"chance explains up to {0.025 * len(other):.0f}."
+    )
 
 
 def markdown(found: Sequence[Rate]) -> str:
@@ -149,11 +155,13 @@ def markdown(found: Sequence[Rate]) -> str:
 
 def _pooled(found: Sequence[Rate]) -> str:
     """One line for each figure: the rate over all settings, the extreme ones, and why it is conservative if it is."""
-    rows = [["figure", "over all settings, % [95 %]", "lowest", "highest", "conservative, why"]]
+    extremes = (f"{which} of {MANY} simulations or more" for which in ("lowest", "highest"))
+    rows = [["figure", "over all settings, % [95 %]", *extremes, "conservative, why"]]
     for name in dict.fromkeys(r.figure for r in found):
         own = [r for r in found if r.figure == name]
         total = Rate(own[0].kind, name, "", "", 0, 0, 0, sum(r.simulations for r in own), sum(r.count for r in own))
-        low, high = (f"{100 * f(r.rate for r in own):.1f}" for f in (min, max))
+        many = [100 * r.rate for r in own if r.simulations >= MANY]
+        low, high = (f"{f(many):.1f}" if many else "–" for f in (min, max))
         rows.append([name, str(total), low, high, _reason(own, total)])
     return _table(rows)
 

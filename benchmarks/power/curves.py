@@ -19,8 +19,8 @@ def curves(lines: Lines) -> str:
     panels = [_panel(lines, k, name) for k, name in enumerate(ALTERNATIVES)]
     width, height = 3 * (WIDTH + GAP) + GAP, TOP + 2 * (HEIGHT + GAP + 14)
     legend = "".join(
-        f'<g transform="translate({GAP + 100 * k} 14)" fill="{colour}"><circle r="5"/><text x="10" y="4">{name}</text></g>'
-        for k, (name, colour) in enumerate(COLOURS.items())
+        f'<g transform="translate({at} 14)" fill="{colour}"><circle r="5"/><text x="10" y="4">{name}</text></g>'
+        for at, (name, colour) in zip(range(GAP, width, 100), COLOURS.items(), strict=False)
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from pushforward.storage import refuse_existing
 
 __all__ = ["Comparison", "compare"]
 
+WIDE = 160
 Watching = Callable[[str], contextlib.AbstractContextManager[Any]]
 
 
@@ -54,7 +56,8 @@ class Comparison:
         from rich.console import Console
 
         if self.page is not None:
-            Console(soft_wrap=True, highlight=False).print(table(self.page))
+            width = None if sys.stdout.isatty() else WIDE  # a file has no edge at which to cut
+            Console(soft_wrap=True, highlight=False, width=width).print(table(self.page))
 
 
 def compare(

@@ -167,8 +167,8 @@ def audit_page(
     **reading: Any,
 ) -> Audit:
     """Audit two sources; write the page and the game, where a place for them is given."""
-    for place in (out, game):
-        _refuse_place(place, force)
+    for place, option in ((out, "--out"), (game, "--game")):
+        _refuse_place(place, option, force)
     both = sides(real, fake, train=train, modes=modes, seed=seed, **reading)
     if game is not None:
         names = (both.real.name, both.fake.name)
@@ -179,13 +179,13 @@ def audit_page(
     return result
 
 
-def _refuse_place(place: Path | None, force: bool) -> None:
+def _refuse_place(place: Path | None, option: str, force: bool) -> None:
     """A file that stands already, or a folder that does not, before any work is done."""
     if place is None:
         return
     refuse_existing(place, force)
     if not place.parent.is_dir():
-        raise InputError(f"the folder {place.parent} does not exist; create it, or choose another place")
+        raise InputError(f"the folder {place.parent} does not exist; create it, or choose another {option}")
 
 
 def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Path) -> ReportData:

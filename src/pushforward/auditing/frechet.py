@@ -134,9 +134,9 @@ def frechet(
 
     Example:
         >>> rng = np.random.default_rng(0)
-        >>> result = frechet(rng.normal(size=(200, 20)), rng.normal(size=(200, 20)), rng)
-        >>> result.plain.value > 0.5, result.extrapolated.estimate.low < 0 < result.extrapolated.estimate.high
-        (True, True)
+        >>> result = frechet(rng.normal(size=(400, 4)), 1.0 + rng.normal(size=(400, 4)), rng)
+        >>> result.extrapolated.estimate.low < 4.0 < result.extrapolated.estimate.high
+        True
     """
     real, fake = _checked("real", real, None), _checked("fake", fake, np.shape(real)[-1])
     n, m = len(real), len(fake)

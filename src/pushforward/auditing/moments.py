@@ -85,5 +85,5 @@ def _squares(
 ) -> Float[np.ndarray, "labellings k"]:
     """Squared differences of the mean over real and over fake patterns; over the pool each moment's mean is 0."""
     n, m = size * int(labels[0].sum()), size * int((~labels[0]).sum())
-    of_block = moments.reshape(-1, size, moments.shape[1]).sum(1)
+    of_block = moments.reshape(labels.shape[1], size, -1).sum(1)
     return np.asarray(np.square(labels.astype(np.float64) @ of_block * (1 / n + 1 / m)))

@@ -34,7 +34,7 @@ def table(data: ReportData) -> Group:
         columns["copied"] = [_where_found(f.audit, 3) for f in data.families]
     shown = {title: _aligned(cells) for title, cells in columns.items() if any(map(any, cells))}
     grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    grid.add_column("")
+    grid.add_column("", no_wrap=True, min_width=max((len(f.name) for f in data.families), default=0))
     for title in shown:
         grid.add_column(Text(title), no_wrap=True)
     for i, family in enumerate(data.families):
