@@ -1,0 +1,78 @@
+"""The audit's further doors on the command line: training data, modes, features, and the game."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from test_cli import assert_refused, succeed
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Training data, held-out data and samples that copy a fifth of the training data and lack one kind."""
+    folder, rng = tmp_path_factory.mktemp("audit"), np.random.default_rng(0)
+    kind = rng.integers(4, size=480)
+    x = np.array([[0, 0], [8, 0], [0, 8], [8, 8]])[kind] + rng.normal(size=(480, 2))
+    rows = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "kind": kind})
+    train, held_out, fake = (rows.iloc[i : i + 160] for i in (0, 160, 320))
+    fake = pd.concat([fake[fake.kind != 3], train[train.kind != 3].iloc[:30]])
+    for name, part in (("train", train), ("held-out", held_out), ("fake", fake)):
+        part.drop(columns="kind").to_csv(folder / f"{name}.csv", index=False)
+    held_out.to_csv(folder / "labelled.csv", index=False)
+    np.save(folder / "pictures.npy", rng.integers(0, 256, (80, 6, 6), dtype=np.uint8))
+    np.save(folder / "others.npy", rng.integers(0, 200, (80, 6, 6), dtype=np.uint8))
+    return folder
+
+
+def test_copies_are_looked_for_in_the_training_data(folder: Path) -> None:
+    value = succeed(
+        "audit", folder / "held-out.csv", folder / "fake.csv", "--train", folder / "train.csv", "--json"
+    ).json
+    assert value["copying"]["reference"] == "training data" and value["copying"]["copied"]
+    copies = {(pair["sample"], pair["training"]) for pair in value["copying"]["duplicates"] if pair["distance"] == 0}
+    assert len(copies) == 30
+    train, fake = (pd.read_csv(folder / f"{name}.csv").to_numpy() for name in ("train", "fake"))
+    assert all(np.array_equal(fake[i], train[j]) for i, j in copies)
+
+
+def test_known_modes_are_counted_and_not_compared(folder: Path) -> None:
+    value = succeed("audit", folder / "labelled.csv", folder / "fake.csv", "--modes", "kind", "--json").json
+    assert [mode["name"] for mode in value["modes"]["modes"] if not mode["covered"]] == ["3"]
+    assert [column["column"] for column in value["table"]["columns"]] in (["a", "b"], ["b", "a"])
+
+
+def test_features_are_chosen_by_name(folder: Path) -> None:
+    value = succeed("audit", folder / "pictures.npy", folder / "others.npy", "--features", "pixels", "--json").json
+    assert "pixel values" in value["features"] and value["distinguishable"]
+    assert all("pixel values" in value["support"][name]["name"] for name in ("precision", "recall", "density", "coverage"))
+
+
+def test_a_game_is_written_and_its_answers_are_pooled(folder: Path, tmp_path: Path) -> None:
+    game = tmp_path / "game.html"
+    printed = succeed("audit", folder / "pictures.npy", folder / "others.npy", "--game", game).out
+    assert printed.endswith(f"The game: {game}\n") and game.stat().st_size < 5_000_000
+    assert not re.search(r'(src|href)="http', game.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("real", "options", "words"),
+    [
+        ("labelled.csv", ["--modes", "sort"], ("sort",)),
+        ("held-out.csv", ["--features", "magic"], ("magic", "columns")),
+        ("held-out.csv", ["--features", "pixels"], ("pixels", "pictures")),
+        ("held-out.csv", ["--train", "labelled.csv"], ("labelled.csv", "kind")),
+        ("held-out.csv", ["--game", "game.html"], ("pictures",)),
+    ],
+)
+def test_what_cannot_be_is_refused(folder: Path, real: str, options: list[str], words: tuple[str, ...]) -> None:
+    places = [str(folder / o) if o.endswith((".csv", ".html")) else o for o in options]
+    assert_refused(["audit", folder / real, folder / "fake.csv", *places], words, folder)
+
+
+def test_foreign_answers_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "answers.json").write_text(json.dumps({"game": 1}), encoding="utf-8")
+    assert_refused(["game", tmp_path / "answers.json"], ("answers.json", "game's page"), tmp_path)
