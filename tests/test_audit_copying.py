@@ -68,6 +68,17 @@ def test_the_noticeable_share_is_noticed_four_times_in_five() -> None:
     assert share < 0.05
 
 
+def test_independent_samples_show_no_share_of_copies_half_the_time() -> None:
+    """Also where far more training data than samples give chance many pairs to choose among."""
+    rng, found = np.random.default_rng(9), []
+    for _ in range(60):
+        copies = copying(rng.normal(size=(40, 8)), rng.normal(size=(100, 8)), rng, rng.normal(size=(400, 8))).copies
+        assert (copies.estimate.low > 0) == (copies.p_value <= 0.05)
+        assert copies.null is not None and np.median(copies.null.values) == pytest.approx(0, abs=0.01)
+        found.append(copies.value)
+    assert 0.3 < np.mean(np.array(found) > 0) < 0.7
+
+
 def test_training_data_are_told_from_held_out_data() -> None:
     rng = np.random.default_rng(4)
     train, real, fake = rng.normal(size=(3, 400, 8))

@@ -59,6 +59,15 @@ def test_adjusted_p_values_agree_with_enumeration() -> None:
     assert tests.adjusted[0] == pytest.approx(exact, abs=4 * math.sqrt(exact / 2000))
 
 
+@pytest.mark.parametrize("level", [0.05, 1e-4])
+def test_what_is_below_the_critical_value_is_a_discovery_and_nothing_else(level: float) -> None:
+    """Also at levels that 1,999 relabellings cannot resolve."""
+    for lacking in range(30):
+        counts = np.array([30, 970]), np.array([lacking, 1000 - lacking])
+        tests = shortfall(*counts, np.eye(2, dtype=bool), np.random.default_rng(0), level)
+        np.testing.assert_array_equal(tests.p_values < tests.critical, tests.adjusted <= level)
+
+
 def test_adjustment_keeps_the_level_when_sets_overlap() -> None:
     rng = np.random.default_rng(1)
     sets = np.concatenate([np.eye(8), np.tri(8)[1:7]]).astype(bool)
@@ -317,6 +326,13 @@ def test_modes_are_assigned_to_both_sets_with_the_same_errors() -> None:
     _rejects(np.array(rejected))
     against_truth = mode_coverage(modes, assigned.fake)
     assert against_truth.under_covered == ("1",)
+
+
+def test_a_mode_of_a_single_pattern_is_left_to_the_others() -> None:
+    """The fold without it has but one class to learn."""
+    x = np.random.default_rng(21).normal(size=(60, 2))
+    assigned = assign_modes(x, ["a"] * 59 + ["b"], x + 1.0, np.random.default_rng(0))
+    assert len(assigned.fake) == 60 and assigned.error.value >= 1 / 60
 
 
 def test_modes_that_cannot_be_compared_are_refused() -> None:

@@ -76,12 +76,22 @@ def test_neighbours_survive_offsets_outliers_and_near_duplicates(
 @pytest.mark.parametrize(("n", "m"), [(200, 200), (300, 40), (40, 300)])
 def test_relabelling_finds_the_figures_themselves(n: int, m: int) -> None:
     pooled = np.random.default_rng(1).normal(size=(n + m, 4))
-    places = nearest(pooled, module._enough(n, m, 5))[1]
+    lengths = module._enough(n, n + m, 5), module._enough(m, n + m, 5)
+    assert (min(lengths) < max(lengths)) == (n != m)  # the commoner kind needs shorter lists
+    places = nearest(pooled, max(lengths))[1]
     real = np.arange(n + m) < n
     for seed in range(3):
         labels = np.random.default_rng(seed).permutation(real)
         oracle = by_definition(pooled[labels], pooled[~labels], 5)
-        assert module._relabelled(places, labels, 5) == pytest.approx(oracle, abs=1e-12)
+        assert module._relabelled(places, labels, 5, lengths) == pytest.approx(oracle, abs=1e-12)
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_set_far_larger_than_the_other_is_thinned_and_its_figures_say_so() -> None:
+    rng = np.random.default_rng(8)
+    result = support(rng.normal(size=(20, 2)), rng.normal(size=(5000, 2)), rng)
+    assert "n = 20 against 400)" in result.precision.estimate.name
+    assert (len(result.covered), len(result.balls)) == (20, 400)
 
 
 @pytest.mark.usefixtures("quickly")

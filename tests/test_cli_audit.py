@@ -48,7 +48,9 @@ def test_known_modes_are_counted_and_not_compared(folder: Path) -> None:
 def test_features_are_chosen_by_name(folder: Path) -> None:
     value = succeed("audit", folder / "pictures.npy", folder / "others.npy", "--features", "pixels", "--json").json
     assert "pixel values" in value["features"] and value["distinguishable"]
-    assert all("pixel values" in value["support"][name]["name"] for name in ("precision", "recall", "density", "coverage"))
+    assert all(
+        "pixel values" in value["support"][name]["name"] for name in ("precision", "recall", "density", "coverage")
+    )
 
 
 def test_a_game_is_written_and_its_answers_are_pooled(folder: Path, tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def too_far(sets: Sets, rng: Rng) -> Figures:
     return {"unsupported samples": unsupported(sets.real, sets.fake, rng).share.estimate}
 
 
+def beyond(sets: Sets, rng: Rng) -> Figures:
+    """The interval is for this reference and its limit, whose shares are taken from thousands of patterns: its error."""
+    reference, real = np.array_split(sets.real, 2)
+    found = unsupported(real, sets.fake, rng, reference=reference).share.estimate
+    share = unsupported(*sets.more, rng, reference=reference).share.value
+    ends = (x - share for x in (found.value, found.low, found.high))
+    return {"unsupported samples, given the reference": Estimate(found.name, *ends, found.n)}
+
+
 def copied(sets: Sets, rng: Rng) -> Figures:
     found = copying(sets.real, sets.fake, rng, sets.train)
     given = "data halved" if sets.train is None else "training data given"
@@ -111,25 +120,28 @@ class Part:
         simulations: How many in each setting, of up to 500 patterns of a kind and of more.
         scenarios: In which it is of interest.
         trained: Whether it is given the training data.
+        spare: How many more patterns of both kinds it needs to know the truth.
     """
 
     run: Callable[[Sets, Rng], Figures]
     simulations: tuple[int, int] = (1000, 1000)
     scenarios: tuple[str, ...] = ("equal", "near", "far")
     trained: bool = False
+    spare: int = 0
 
     def cell(self, name: str, setting: Setting) -> Cell:
         simulations = self.simulations[setting.n > 500] // (1 if setting.scenario == "equal" else 2)
         return Cell(
             f"{name}|{setting.key}",
-            lambda rng: self.run(setting.draw(rng, self.trained), rng),
+            lambda rng: self.run(setting.draw(rng, self.trained, self.spare), rng),
             simulations,
         )
 
 
 PARTS = {
     "missed": Part(too_few, scenarios=("equal",)),
-    "unsupported": Part(too_far),
+    "unsupported": Part(too_far, scenarios=("equal",)),
+    "beyond": Part(beyond, scenarios=("near", "far"), spare=10_000),
     "copying": Part(copied, scenarios=("equal",)),
     "copying, training data": Part(copied, scenarios=("equal", "copied"), trained=True),
     "table": Part(table, scenarios=("equal",)),

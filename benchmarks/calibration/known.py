@@ -126,15 +126,17 @@ def known_cells() -> list[Cell]:
 
 
 def truth(part: str, name: str, scenario: str, law: str, n: int, m: int, d: int) -> float | None:
-    """The value that an interval should hold, where it is known; elsewhere it is the figure's mean."""
+    """The value that an interval should hold where it is known; ``nan`` where not even the figure's mean would do."""
     if law == "known":
         return _in_closed_form(name, scenario)
     if scenario == "equal":
         return _of_equal_laws(part, name, n, m)
     if name.startswith("copies"):
         return (m // COPIED) / m
+    if part == "beyond":
+        return 0.0
     if law != "Gaussian":
-        return None
+        return math.nan if name in {"sliced Wasserstein distance", "Jensen–Shannon bound, lower end"} else None
     shift, scale = SCENARIOS[scenario]
     if name == "Jensen–Shannon bound, lower end":
         return _normal_divergence(shift, scale, d)

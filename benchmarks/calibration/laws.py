@@ -15,12 +15,13 @@ __all__ = ["COPIED", "LAWS", "SCENARIOS", "SIZES", "WIDTHS", "Sets", "Setting", 
 
 @dataclass(frozen=True, eq=False)
 class Sets:
-    """Data and samples, and features of them and of training data as the audit makes them."""
+    """Data and samples, and features of them, of training data and of more of both as the audit makes them."""
 
     tables: tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]
     real: Float[np.ndarray, "n d"]
     fake: Float[np.ndarray, "m d"]
     train: Float[np.ndarray, "n d"] | None = None
+    more: tuple[Float[np.ndarray, "spare d"], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,17 @@ class Setting:
         """Unequal normal laws are taken as they are, so that their distances are known."""
         return "given" if self.law == "Gaussian" and self.scenario != "equal" else "columns"
 
-    def draw(self, rng: np.random.Generator, with_training: bool = False) -> Sets:
+    def draw(self, rng: np.random.Generator, with_training: bool = False, spare: int = 0) -> Sets:
         law, (shift, scale) = LAWS[self.law], SCENARIOS[self.scenario]
-        fake = scale * law(self.m, self.d, rng)
+        fake = scale * law(self.m + spare, self.d, rng)
         fake[:, 0] += shift
-        real, *train = (law(self.n, self.d, rng) for _ in range(1 + with_training))
+        real = law(self.n + spare, self.d, rng)
+        train = [law(self.n, self.d, rng)] * with_training
         if self.scenario == "copied":
             fake[: self.m // COPIED] = train[0][: self.m // COPIED]
-        return Sets((real, fake), *extract(self.features, real, fake, *train).sets)
+        of_real, of_fake, *of_train = extract(self.features, real, fake, *train).sets
+        (x, x_more), (y, y_more) = np.split(of_real, [self.n]), np.split(of_fake, [self.m])
+        return Sets((real[: self.n], fake[: self.m]), x, y, *(of_train or [None]), (x_more, y_more))
 
 
 def gaussian(n: int, d: int, rng: np.random.Generator) -> Float[np.ndarray, "n d"]:

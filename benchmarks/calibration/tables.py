@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -107,7 +108,7 @@ def _level(rate: Callable[..., Rate], found: Sequence[Found]) -> Iterator[Rate]:
 def _coverage(rate: Callable[..., Rate], found: Sequence[Found], known: float | None) -> Iterator[Rate]:
     """Where the truth is not known, it is the mean of the figure itself, which is what its interval is for."""
     ends = np.array([x[1:] for x in found if None not in x[1:]], float).reshape(-1, 3)
-    if len(ends) == 0:
+    if len(ends) == 0 or (known is not None and math.isnan(known)):
         return
     aim = float(ends[:, 1].mean()) if known is None else known
     slack = 1e-6 * max(1.0, abs(aim))

@@ -30,7 +30,7 @@ def curves(lines: Lines) -> str:
 
 def _panel(lines: Lines, k: int, name: str) -> str:
     effects = ALTERNATIVES[name][1]
-    found = [row(lines, Point(name, effect))["tests"] if Point(name, effect) in lines else {} for effect in effects]
+    found = [row(lines, Point(name, effect))["tests"] for effect in effects]
     x, y = GAP + k % 3 * (WIDTH + GAP), TOP + 10 + k // 3 * (HEIGHT + GAP + 14)
     places = [10 + (WIDTH - 20) * j / (len(effects) - 1) for j in range(len(effects))]
     parts = [f'<text x="0" y="-6" font-weight="bold">{name}</text>']
@@ -56,5 +56,8 @@ def _curve(test: str, points: list[tuple[float, dict[str, float]]]) -> str:
         for x, share in points
         if ours
     )
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{HEIGHT * (1 - share["power"]):.1f}" r="2" fill="{colour}"/>' for x, share in points
+    )
     line = f'<polyline points="{at}" fill="none" stroke="{colour}" stroke-width="{2.6 if ours else 1.1}"/>'
-    return f"<g><title>{test}</title>{line}{bars}</g>"
+    return f"<g><title>{test}</title>{line}{dots}{bars}</g>"

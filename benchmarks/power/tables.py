@@ -15,6 +15,9 @@ from pushforward.auditing.shares import wilson
 
 __all__ = ["compared", "markdown", "rejections", "row"]
 
+FEWEST = 10
+"""Simulations of which a share is worth a line."""
+
 
 def rejections(lines: Lines, point: Point) -> dict[str, dict[int, bool]]:
     """Whether each test rejected, by simulation.
@@ -24,7 +27,7 @@ def rejections(lines: Lines, point: Point) -> dict[str, dict[int, bool]]:
     """
     found: dict[str, dict[int, bool]] = defaultdict(dict)
     bounds = {test: _critical(lines, test, point) for test in CRITICAL}
-    for i, known in lines[point].items():
+    for i, known in lines.get(point, {}).items():
         for test, value in known.items():
             if test not in bounds:
                 found[test][i] = value <= LEVEL
@@ -47,6 +50,8 @@ def row(lines: Lines, point: Point) -> dict[str, Any]:
     """Each test's share of rejections with Wilson's interval, of how many simulations."""
     shares = {}
     for test, found in rejections(lines, point).items():
+        if len(found) < FEWEST:
+            continue
         low, high = wilson(sum(found.values()), len(found))
         shares[test] = {"power": float(np.mean(list(found.values()))), "low": low, "high": high, "n": len(found)}
     return {**point._asdict(), "tests": shares}
@@ -59,11 +64,11 @@ def compared(lines: Lines, points: list[Point]) -> dict[str, dict[str, float]]:
     pairs: dict[str, list[int]] = defaultdict(list)
     for found in (rejections(lines, point) for point in points):
         for test in found:
-            both = found[test].keys() & found.get(OURS, {}).keys()
+            both = found[test].keys() & found[OURS].keys()
             pairs[test] += [int(found[OURS][i]) - int(found[test][i]) for i in both]
     result = {}
     for test, signs in pairs.items():
-        if signs and not test.startswith(OURS):
+        if len(signs) >= FEWEST and not test.startswith(OURS):
             ahead, apart, n = signs.count(1), len(signs) - signs.count(0), len(signs)
             difference = float(np.mean(signs))
             half = float(norm.isf(0.025)) * math.sqrt(apart / n - difference**2) / math.sqrt(n)

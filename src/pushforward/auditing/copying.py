@@ -115,7 +115,8 @@ def copying(
     of pairs that join both kinds less what the pairs of one kind lead to expect. Independent samples of *any* law
     have at most 0 in expectation, since :math:`2pq \le p^2 + q^2`, so neither blur nor repeated rows pass for
     copying. The test is the largest :math:`z` over growing numbers of pairs, against relabellings; it is exact for
-    equal laws and needs no held-out data.
+    equal laws and needs no held-out data. The share is the largest c, of any number of pairs, beside which the rest
+    would join as relabelled ones typically do where they do so most: half of all independent samples show none.
 
     Arguments:
         real: Held-out features, shape ``(n, d)``, or all data there are.
@@ -145,9 +146,8 @@ def copying(
     searched, _ = _thinned(known, rng)
     found = scan(searched, tried, rng, level)
     one = len(known) / len(searched) / len(tried)  # a pair's share of the samples: thinning breaks pairs
-    share, margin = float(np.clip(found.copies * one, -1, 1)), found.margin * one
+    low, share, high = np.clip(np.array([found.low, found.copies, found.high]) * one, -1, 1).tolist()
     name = f"copies ({features}, nearest of {SPACING} neighbours, {reference} of {len(known):,})"
-    low, high = max(-1.0, share - margin), min(1.0, share + margin)
     copies = Estimate(name, share, low, high, len(tried), "share", 1 - level, p_value=found.p_value)
     return Copying(
         closeness=closeness(_thinned(trained, rng)[0], _thinned(held_out, rng)[0], tried, rng, level, features),

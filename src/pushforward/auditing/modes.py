@@ -242,6 +242,7 @@ def assign_modes(
         >>> mode_coverage(assigned.real, assigned.fake).missing
         ('high',)
     """
+    from sklearn.dummy import DummyClassifier
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -253,7 +254,9 @@ def assign_modes(
     fold, fold_of_fake = (rng.permutation(np.arange(count) % FOLDS) for count in (len(real), len(fake)))
     of_real, of_fake = labels.copy(), np.empty(len(fake), labels.dtype)
     for f in range(FOLDS):
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        several = len(np.unique(labels[fold != f])) > 1  # not so if the fold holds all of the rarer of two
+        learner = LogisticRegression(max_iter=1000) if several else DummyClassifier()
+        classifier = make_pipeline(StandardScaler(), learner)
         classifier.fit(real[fold != f], labels[fold != f])
         of_real[fold == f] = classifier.predict(real[fold == f])
         if (fold_of_fake == f).any():

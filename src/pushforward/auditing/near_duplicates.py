@@ -22,15 +22,16 @@ DRAWS = 999
 
 
 class Scan(NamedTuple):
-    """The closest pairs of pooled patterns: how many of them are copies, and what relabelling makes of it."""
+    """How many of the closest pairs of pooled patterns are copies, and what relabelling makes of it."""
 
     copies: float
-    """Pairs of both kinds beyond what the pairs of one kind lead to expect."""
-    margin: float
-    """Half the interval, wide enough for having looked for the most striking number of pairs."""
+    """As many as would leave a typical rest: under random labels at most 0 half the time."""
+    low: float
+    """As many as would leave the most striking rest; above 0 where the test rejects."""
+    high: float
     p_value: float
     null: Float[np.ndarray, " draws"]
-    """``copies`` among as many pairs under random labels; the p-value also counts the choice of their number."""
+    """``copies`` under random labels."""
     noticeable: float
     """How many copies are found four times in five."""
 
@@ -64,14 +65,16 @@ def scan(
     last = np.minimum(steps.round().astype(int), len(pairs)) - 1
     ends = np.unique(np.searchsorted(distances, distances[last], "right"))
     labels = np.concatenate([(shuffled < n)[None], relabellings(n, m, DRAWS, rng)])
-    observed, null = np.split(_joined(labels, pairs, ends, n / m), [1])
-    z, z_null = observed[0] / np.sqrt(ends), null / np.sqrt(ends)
-    best = int(z.argmax())
-    p_value = permutation_p_value(float(z[best]), z_null.max(1))
-    critical = float(np.quantile(z_null.max(1), 1 - level, method="higher"))
-    margin = critical * math.sqrt(ends[best])
+    joined = _joined(labels, pairs, ends, n / m)
+    largest = (joined / np.sqrt(ends)).max(1)
+    typical, critical = (float(np.quantile(largest[1:], q, method="higher")) for q in (0.5, 1 - level))
+    copies = _without_the_rest(joined, ends, typical)
+    best = int(copies[0].argmax())
+    low = min(float(_without_the_rest(joined[0], ends, critical).max()), float(copies[0, best]))
+    high = max(float(joined[0, best]) + critical * math.sqrt(ends[best]), float(copies[0, best]))
     noticeable = min(_needed(int(end), critical) for end in ends)
-    return Scan(float(observed[0, best]), margin, p_value, null[:, best], noticeable)
+    p_value = permutation_p_value(float(largest[0]), largest[1:])
+    return Scan(float(copies[0, best]), low, high, p_value, copies[1:].max(1), noticeable)
 
 
 def _closest_pairs(x: Float[np.ndarray, "n d"]) -> tuple[Int[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"]]:
@@ -105,6 +108,18 @@ def _joined(
         for x in (first & second, ~(first | second))
     )
     return np.asarray(ends - both - neither - both / odds - neither * odds)
+
+
+def _without_the_rest(
+    joined: Float[np.ndarray, "... ends"], ends: Int[np.ndarray, " ends"], z: float
+) -> Float[np.ndarray, "... ends"]:
+    r"""The copies c among so many pairs, if the others join at random and seem z standard deviations too many.
+
+    It solves :math:`c + z \sqrt{e - c} = J` for e pairs of which J join beyond what is expected. Were J itself taken
+    where it stands out most, chance alone would seem to be copies, the more the more pairs there are.
+    """
+    rest = 0.5 * (z + np.sqrt(z**2 + 4 * (ends - joined)))
+    return np.asarray(ends - rest**2)
 
 
 def _needed(end: int, critical: float) -> float:

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from pushforward.auditing.statistics import gains
 from pushforward.auditing.verdict import Audit
@@ -44,8 +43,9 @@ def ranking(audits: Mapping[str, Audit]) -> tuple[Before, ...]:
 
     where :math:`g_i` is what generator i's discriminator gained (:func:`~pushforward.auditing.statistics.gains`)
     on a held-out pattern. The real patterns x are the same for both, so their difference is paired; the
-    samples :math:`y_i` are independent. Interval and two-sided p-value are normal. What is compared are
-    bounds by discriminators of one kind on data of one size, not the divergences themselves.
+    samples :math:`y_i`, and real patterns that only one of them judged, are independent. Interval and two-sided
+    p-value are normal. What is compared are bounds by discriminators of one kind on data of one size, not the
+    divergences themselves.
 
     Arguments:
         audits: By generator, audits against the same real patterns.
@@ -70,17 +70,22 @@ def _difference(first: Audit, second: Audit) -> Estimate:
     """Δ with its interval."""
     from scipy.stats import norm
 
-    paired = _on_real(second) - _on_real(first)
-    fakes = [gains(-audit.log_odds_fake) for audit in (first, second)]
-    value = 0.5 * (float(paired.mean()) + float(fakes[1].mean()) - float(fakes[0].mean()))
-    parts = [paired, *fakes]
-    se = 0.5 * math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in parts))
+    value = second.js.value - first.js.value
+    gained = [gains(x) for audit in (first, second) for x in (audit.log_odds_real, -audit.log_odds_fake)]
+    covariance, shared = _covariance(first, second)
+    variance = sum(float(g.var(ddof=1)) / len(g) for g in gained) - 2 * covariance
+    se = 0.5 * math.sqrt(max(variance, 0.0))
     p_value = 1.0 if se == 0 else float(2 * norm.sf(abs(value) / se))
     half = float(norm.isf(first.level / 2)) * se
     name = "difference of Jensen–Shannon bounds"
-    return Estimate(name, value, value - half, value + half, len(paired), "nats", 1 - first.level, p_value=p_value)
+    return Estimate(name, value, value - half, value + half, shared, "nats", 1 - first.level, p_value=p_value)
 
 
-def _on_real(audit: Audit) -> Float[np.ndarray, " n"]:
-    """The gain on each real pattern, in the order in which they were given."""
-    return gains(audit.log_odds_real)[np.argsort(audit.index_real)]
+def _covariance(first: Audit, second: Audit) -> tuple[float, int]:
+    """Of the two mean gains on real patterns, and how many of these both judged: block by block not all need be."""
+    places = [audit.kept["real"][audit.index_real] for audit in (first, second)]
+    _, i, j = np.intersect1d(places[0], places[1], assume_unique=True, return_indices=True)
+    one, two = (gains(audit.log_odds_real) for audit in (first, second))
+    if len(i) < 2:
+        return 0.0, len(i)
+    return len(i) * float(np.cov(one[i], two[j])[0, 1]) / (len(one) * len(two)), len(i)

@@ -81,8 +81,13 @@ def shortfall(
         smallest = np.minimum(smallest, law[relabelled[:, j]])
     rank = np.searchsorted(np.sort(smallest), p_values * (1 + 1e-12), side="right")
     adjusted = np.minimum((1 + rank) / (1 + DRAWS), len(sets) * p_values)  # Bonferroni where draws run out
-    critical = float(np.sort(smallest)[math.floor(level * (1 + DRAWS)) - 1])
-    return Shortfall(p_values, np.minimum(adjusted, 1.0), critical)
+    return Shortfall(p_values, np.minimum(adjusted, 1.0), _critical(smallest, len(sets), level))
+
+
+def _critical(smallest: Float[np.ndarray, " draws"], count: int, level: float) -> float:
+    """What relabelling allows; where its draws run out, Bonferroni's share of the level."""
+    rank = math.floor(level * (1 + len(smallest)))
+    return max(level / count, float(np.sort(smallest)[rank - 1]) if rank else 0.0)
 
 
 def none_of(sizes: Int[np.ndarray, " sets"], n: int, m: int) -> Float[np.ndarray, " sets"]:

@@ -25,6 +25,8 @@ DEGREES = 40
 """Of freedom of the variances, or a few more."""
 MOST = 1000
 """Patterns of either kind in a part."""
+UNEQUAL = 20
+"""So many times the smaller set, and the larger one adds hardly anything but work."""
 TIE = 1e-6
 """Differences below this share of a column's spread count as none."""
 
@@ -41,8 +43,8 @@ class Support:
         p_value: Of equal laws, from all four at once.
         k: A pattern's ball ends at its k-th nearest neighbour of its own kind.
         features: What the features are.
-        covered: Of each real pattern, whether its ball holds a sample.
-        balls: Of each sample, in how many real balls it lies; 0 is outside the data's estimated support.
+        covered: Of each real pattern that was looked at, whether its ball holds a sample.
+        balls: Of each such sample, in how many real balls it lies; 0 is outside the data's estimated support.
     """
 
     precision: Figure
@@ -92,7 +94,7 @@ def support(
     n. So each figure has its null law from relabellings of all patterns, which is exact at these sizes, and a p-value:
     one-sided, of too low a share; two-sided of density. Where shares are near 1 the tests are conservative, for few
     values are possible. Ties, as between rows of whole numbers, are broken by noise of a millionth of each column's
-    spread.
+    spread. Of a set more than twenty times the other so many are drawn at random, and the figures' names count them.
 
     The interval is for the figure's expectation at these n and m. Its variance is that between disjoint random parts
     of the data, each of which is an independent small audit, in relation to the variance of independent trials; that
@@ -116,14 +118,17 @@ def support(
         (True, 0.002)
     """
     _check(real, fake, k)
+    most = UNEQUAL * min(len(real), len(fake))
+    real, fake = (x if len(x) <= most else x[np.sort(rng.choice(len(x), most, replace=False))] for x in (real, fake))
     n, m = len(real), len(fake)
     pooled = _without_ties(np.concatenate([real, fake]), rng)
     real, fake = pooled[:n], pooled[n:]
     covered, reached, balls = _membership(real, fake, k)
     values, naive = _summary(covered, reached, balls, k)
     effect, degrees = _design_effect(real, fake, k, rng)
-    places = nearest(pooled, _enough(n, m, k))[1]
-    null = np.stack([_relabelled(places, labels, k) for labels in relabellings(n, m, DRAWS, rng)])
+    lengths = _enough(n, n + m, k), _enough(m, n + m, k)
+    places = nearest(pooled, max(lengths))[1]
+    null = np.stack([_relabelled(places, labels, k, lengths) for labels in relabellings(n, m, DRAWS, rng)])
     p_values, p_value = _p_values(np.vstack([values, null]))
     found = {}
     for j, (name, of) in enumerate(FIGURES.items()):
@@ -204,21 +209,25 @@ def _interval(value: float, variance: float, is_share: bool, degrees: int, level
     return min(value, (middle - root) / (2 * b)), max(value, (middle + root) / (2 * b))
 
 
-def _relabelled(places: Int[np.ndarray, "nm near"], real: Bool[np.ndarray, " nm"], k: int) -> Float[np.ndarray, " 4"]:
+def _relabelled(
+    places: Int[np.ndarray, "nm near"], real: Bool[np.ndarray, " nm"], k: int, lengths: tuple[int, int]
+) -> Float[np.ndarray, " 4"]:
     """The figures if these were the labels: a ball is the list of its neighbours up to the k-th of its own kind."""
-    same = real[places] == real[:, None]
-    held = ~same & (np.cumsum(same, axis=1, dtype=np.int32) < k)
-    inside = np.zeros(len(real), bool)
-    inside[places[held]] = True
-    density = held[real].sum() / (~real).sum() / k
-    return np.array([inside[~real].mean(), inside[real].mean(), density, held[real].any(1).mean()])
+    inside, held = np.zeros(len(real), bool), []
+    for kind, length in zip((True, False), lengths, strict=True):  # long lists are looked through for the rarer alone
+        near = places[real == kind, :length]
+        same = real[near] == kind
+        held.append(~same & (np.cumsum(same, axis=1, dtype=np.int32) < k))
+        inside[near[held[-1]]] = True
+    density = held[0].sum() / (~real).sum() / k
+    return np.array([inside[~real].mean(), inside[real].mean(), density, held[0].any(1).mean()])
 
 
-def _enough(n: int, m: int, k: int) -> int:
-    """So many neighbours hold k of the rarer kind but once in 100,000 relabellings."""
+def _enough(n: int, total: int, k: int) -> int:
+    """So many neighbours hold k of n among all but once in 100,000 relabellings."""
     from scipy.stats import nbinom
 
-    return min(n + m - 1, k + int(nbinom.isf(1e-5, k, min(n, m) / (n + m))))
+    return min(total - 1, k + int(nbinom.isf(1e-5, k, n / total)))
 
 
 def _p_values(figures: Float[np.ndarray, "draws 4"]) -> tuple[Float[np.ndarray, " 4"], float]:

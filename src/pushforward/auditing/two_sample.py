@@ -23,7 +23,7 @@ from pushforward.auditing.stages import Pool, given_parts, one_after_another
 from pushforward.auditing.statistics import noticeable_accuracy
 from pushforward.auditing.support import support
 from pushforward.auditing.unsupported import Unsupported, unsupported
-from pushforward.auditing.verdict import Audit
+from pushforward.auditing.verdict import Audit, classifiers_share
 from pushforward.errors import InputError
 
 __all__ = ["audit"]
@@ -183,7 +183,7 @@ def _audit(
         copying=copied,
         table=table,
         modes=covered,
-        resolution=_resolution(sets.is_real, classifiers, missing, strays, copied, level),
+        resolution=_resolution(sets, classifiers, missing, strays, copied, level),
         features=name,
         level=level,
         real=sets.is_real,
@@ -207,16 +207,17 @@ def _classify(sets: _Sets, reference: str, rng: np.random.Generator, level: floa
 
 
 def _resolution(
-    is_real: Bool[np.ndarray, " n"],
+    sets: _Sets,
     classifiers: ClassifierTest,
     missing: Missed,
     strays: Unsupported,
     copied: Copying,
     level: float,
 ) -> Resolution:
-    judged = is_real[classifiers.position]
+    judged = sets.is_real[classifiers.position]
+    share = classifiers_share(sets.patterns["real"].ndim == 2)
     return Resolution(
-        noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level / 2),  # one of two tests
+        noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level * share),
         missing.smallest_missed_share,
         strays.smallest_noticed_share,
         copied.noticeable,
