@@ -4,13 +4,16 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pushforward.auditing import Audit, audit
 from pushforward.auditing import patterns as patterns_module
+from pushforward.auditing.verdict import percent
 from pushforward.errors import InputError
+from pushforward.evidence import Estimate
 
 
 def gaussian(n: int, d: int = 3, shift: float = 0.0, seed: int = 0) -> np.ndarray:
@@ -257,3 +260,14 @@ def test_importing_the_audit_loads_no_heavy_package() -> None:
 def test_an_audit_prints_its_verdict() -> None:
     result = audit(gaussian(60), gaussian(60, seed=1))
     assert isinstance(result, Audit) and str(result).startswith("At the 5 % level")
+
+
+def test_a_share_of_nothing_has_no_sign() -> None:
+    assert percent(Estimate("share", -0.0001, -0.02, 0.02, 100, "share")) == "0.0 % [−2.0, 2.0]"
+
+
+def test_inventions_of_unknown_number_are_not_counted(shifted: Audit) -> None:
+    share = shifted.unsupported.share
+    unsure = replace(shifted.unsupported, share=replace(share, estimate=replace(share.estimate, low=-0.01)))
+    sentence = replace(shifted, unsupported=unsure).answers()[2].sentence
+    assert "is not known" in sentence and "%" not in sentence

@@ -1,5 +1,6 @@
 """Copies are found, and neither other laws nor repeated rows pass for them."""
 
+import json
 import math
 
 import numpy as np
@@ -77,6 +78,13 @@ def test_independent_samples_show_no_share_of_copies_half_the_time() -> None:
         assert copies.null is not None and np.median(copies.null.values) == pytest.approx(0, abs=0.01)
         found.append(copies.value)
     assert 0.3 < np.mean(np.array(found) > 0) < 0.7
+
+
+def test_a_level_that_no_relabelling_reaches_leaves_nothing_noticeable() -> None:
+    real = np.random.default_rng(10).normal(size=(60, 2))
+    result = copying(real, real, np.random.default_rng(0), level=1e-4)
+    assert not result.copied and math.isnan(result.noticeable)
+    assert json.loads(json.dumps(result.to_json(), allow_nan=False))["noticeable"] is None
 
 
 def test_training_data_are_told_from_held_out_data() -> None:

@@ -69,7 +69,7 @@ def test_columns_are_comparable_whatever_their_scale() -> None:
     rows = pooled(features)
     assert np.allclose(rows[:, [1, 2]], rows[:, [0]], atol=1e-6)
     assert np.allclose(rows.std(0), [1, 1, 1, 0, 1]) and np.all(rows[:, 3] == 0)
-    assert features.notes == ("1 of 5 features are constant and tell nothing",)
+    assert features.notes == ("1 of 5 features is constant and tells nothing",)
 
 
 def test_columns_are_the_formula() -> None:

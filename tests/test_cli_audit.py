@@ -78,3 +78,35 @@ def test_what_cannot_be_is_refused(folder: Path, real: str, options: list[str], 
 def test_foreign_answers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "answers.json").write_text(json.dumps({"game": 1}), encoding="utf-8")
     assert_refused(["game", tmp_path / "answers.json"], ("answers.json", "game's page"), tmp_path)
+
+
+def test_places_of_page_and_game_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    pair = ["audit", folder / "pictures.npy", folder / "others.npy"]
+    (tmp_path / "kept.html").touch()
+    assert_refused([*pair, "--game", tmp_path / "kept.html"], ("kept.html", "another --game"), tmp_path)
+    assert_refused([*pair, "--out", tmp_path, "--force"], ("is a folder", "--out"), tmp_path)
+    both = tmp_path / "both.html"
+    assert_refused([*pair, "--out", both, "--game", both], ("--out and --game",), tmp_path)
+
+
+def test_a_refused_audit_leaves_no_game(folder: Path, tmp_path: Path) -> None:
+    pair = ["audit", folder / "pictures.npy", folder / "others.npy"]
+    assert_refused([*pair, "--game", tmp_path / "game.html", "--level", "0"], ("level",), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_that_differ_in_size_or_kind_are_named(folder: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "large.npy", np.zeros((60, 8, 8), np.uint8))
+    np.save(tmp_path / "colour.npy", np.zeros((60, 6, 6, 3), np.uint8))
+    for name, words in (("large.npy", ("8×8", "6×6", "--size 6x6")), ("colour.npy", ("colour", "--mode L or"))):
+        assert_refused(["audit", folder / "pictures.npy", tmp_path / name], (name, *words), tmp_path)
+    assert_refused(["audit", folder / "pictures.npy", folder / "fake.csv"], ("two tables",), tmp_path)
+
+
+@pytest.mark.parametrize(("values", "words"), [([1] * 160, "1 different mode "), (range(160), "160 different modes")])
+def test_modes_that_are_no_groups_are_refused(folder: Path, tmp_path: Path, values: list[int], words: str) -> None:
+    labelled = pd.read_csv(folder / "labelled.csv").assign(kind=values)
+    labelled.to_csv(tmp_path / "modes.csv", index=False)
+    paths = [tmp_path / "modes.csv", folder / "fake.csv"]
+    assert_refused(["audit", *paths, "--modes", "kind"], (words, "two or more"), tmp_path)
+    assert_refused(["audit", *paths, "--modes", "sort"], ("sort", "--modes"), tmp_path)

@@ -48,7 +48,7 @@ def too_far(sets: Sets, rng: Rng) -> Figures:
 
 
 def beyond(sets: Sets, rng: Rng) -> Figures:
-    """The interval is for this reference and its limit, whose shares are taken from thousands of patterns: its error."""
+    """The interval, for this reference and its limit, less the shares of thousands of patterns."""
     reference, real = np.array_split(sets.real, 2)
     found = unsupported(real, sets.fake, rng, reference=reference).share.estimate
     share = unsupported(*sets.more, rng, reference=reference).share.value

@@ -114,7 +114,7 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
     elif run_real is not None:
         both = Sides(run_real.splits().test, _load(fake, reading), reference="test part")
     else:
-        both = Sides(_load(real, _beside(reading, modes)), _without(fake, reading, modes))
+        both = Sides(_with(real, reading, modes), _without(fake, reading, modes))
     both = replace(both, fake=_in_form_of(both.real, both.fake))
     if train is not None:
         both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
@@ -197,6 +197,14 @@ def _beside(reading: dict[str, Any], modes: str | None) -> dict[str, Any]:
     return reading if modes is None else {**reading, "context": modes}
 
 
+def _with(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
+    """Patterns with the column of modes beside them; what is wrong with it is said of ``--modes``."""
+    try:
+        return _load(source, _beside(reading, modes))
+    except InputError as error:
+        raise InputError(str(error).replace("--context", "--modes") if modes else str(error)) from error
+
+
 def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
     """Samples without the column of modes, which they may or may not have."""
     if modes is None:
@@ -220,8 +228,10 @@ def _load(source: Any, reading: dict[str, Any]) -> Dataset:
 def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     """``fake`` with the order of columns and the levels of pictures that ``real`` has; refused where it cannot be."""
     if (real.kind == "pictures") != (fake.kind == "pictures"):
-        raise InputError(f"cannot compare {real.name} ({real.describe()}) with {fake.name} ({fake.describe()})")
+        both = f"{real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
+        raise InputError(f"cannot compare {both}; give two tables or two sets of pictures")
     if real.kind == "pictures":
+        _check_pictures(real, fake)
         return fake if real.levels is None else fake.on_levels(real.levels)
     if "array" in (real.kind, fake.kind) and len(real.columns) == len(fake.columns):
         return fake  # an array's columns go by their place
@@ -231,3 +241,12 @@ def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
         parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
         raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")
     return replace(fake, columns=real.columns)
+
+
+def _check_pictures(real: Dataset, fake: Dataset) -> None:
+    """Refuse pictures of another size or with other colours, with the option that brings them together."""
+    form, other = (x.numeric().shape[1:] for x in (real, fake))
+    remedy = "--mode L or --mode RGB" if form[:2] == other[:2] else f"--size {form[0]}x{form[1]}"
+    if form != other:
+        both = f"{real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
+        raise InputError(f"cannot compare {both}; bring them together, for folders with {remedy}")

@@ -19,9 +19,9 @@ from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
 from pushforward.judging import FEWEST, Sides, audit_run, ignore, real_side, sides
 from pushforward.report import FamilyRecord, ReportData, write
-from pushforward.report.game import write_game
+from pushforward.report.game import game_page
 from pushforward.run import Run
-from pushforward.storage import refuse_existing
+from pushforward.storage import write_bytes
 
 __all__ = ["audit_page", "finish", "measure", "page_of_runs", "print_run", "run_to_json"]
 
@@ -169,21 +169,31 @@ def audit_page(
     """Audit two sources; write the page and the game, where a place for them is given."""
     for place, option in ((out, "--out"), (game, "--game")):
         _refuse_place(place, option, force)
+    if out is not None and game is not None and out.resolve() == game.resolve():
+        raise InputError(f"--out and --game both name {out}; give each a file of its own")
     both = sides(real, fake, train=train, modes=modes, seed=seed, **reading)
-    if game is not None:
-        names = (both.real.name, both.fake.name)
-        write_game(both.real.numeric(), both.fake.numeric(), game, np.random.default_rng(seed), names=names)
+    eye = None if game is None else _game(both, seed)  # refused, if it must be, before the long work
     result = both.audit(seed, level, features, observe)
+    if game is not None and eye is not None:
+        write_bytes(game, eye.encode())
     if out is not None:
         write(_page_of_sides(both, result, seed, command, out), out)
     return result
+
+
+def _game(both: Sides, seed: int) -> str:
+    names = (both.real.name, both.fake.name)
+    return game_page(both.real.numeric(), both.fake.numeric(), np.random.default_rng(seed), names=names)
 
 
 def _refuse_place(place: Path | None, option: str, force: bool) -> None:
     """A file that stands already, or a folder that does not, before any work is done."""
     if place is None:
         return
-    refuse_existing(place, force)
+    if place.is_dir():
+        raise InputError(f"{place} is a folder; give {option} the name of an HTML file")
+    if place.exists() and not force:
+        raise InputError(f"{place} exists already; choose another {option}, or replace it with --force")
     if not place.parent.is_dir():
         raise InputError(f"the folder {place.parent} does not exist; create it, or choose another {option}")
 
@@ -237,4 +247,6 @@ def _no_density(run: Run) -> str:
 def _hardware(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    processor = platform.processor() or platform.machine()
+    return f"{processor}, {cores} core{'s' * (cores > 1)}, {threads} thread{'s' * (threads > 1)}"

@@ -52,7 +52,7 @@ class Copying:
         closeness: Meehan's :math:`C_T`, below 0 where samples lie closer to training data than held-out data do.
             Its p-value is of that side. Copying does so, but so do blur and lack of variety.
         copies: The share of samples that are copies beyond chance, with the p-value of none.
-        noticeable: The smallest share of copies that would have been noticed four times in five.
+        noticeable: The smallest share of copies that would have been noticed four times in five; ``nan`` if none would.
         duplicates: The closest pairs, by relative distance.
         neighbours: Of each of the first dozen samples the three nearest training patterns, nearest first.
         reference: ``training data``, or ``data`` where no training data were given.
@@ -84,7 +84,7 @@ class Copying:
             "p_value": self.p_value,
             "closeness": self.closeness.to_json(),
             "copies": self.copies.to_json(),
-            "noticeable": self.noticeable,
+            "noticeable": self.noticeable if math.isfinite(self.noticeable) else None,
             "reference": self.reference,
             "level": self.level,
             "duplicates": [asdict(pair) for pair in self.duplicates],
@@ -152,7 +152,7 @@ def copying(
     return Copying(
         closeness=closeness(_thinned(trained, rng)[0], _thinned(held_out, rng)[0], tried, rng, level, features),
         copies=Figure(copies, Null(found.null * one)),
-        noticeable=min(1.0, found.noticeable * one),
+        noticeable=found.noticeable * one if found.noticeable * one <= 1 else math.nan,
         duplicates=duplicates,
         neighbours=neighbours,
         reference=reference,

@@ -33,7 +33,7 @@ class Scan(NamedTuple):
     null: Float[np.ndarray, " draws"]
     """``copies`` under random labels."""
     noticeable: float
-    """How many copies are found four times in five."""
+    """How many copies are found four times in five; infinite where no number is."""
 
 
 def nearest(
@@ -72,7 +72,8 @@ def scan(
     best = int(copies[0].argmax())
     low = min(float(_without_the_rest(joined[0], ends, critical).max()), float(copies[0, best]))
     high = max(float(joined[0, best]) + critical * math.sqrt(ends[best]), float(copies[0, best]))
-    noticeable = min(_needed(int(end), critical) for end in ends)
+    # fewer relabellings than one in a level can never reach it
+    noticeable = min(_needed(int(end), critical) for end in ends) if level * (1 + DRAWS) >= 1 else math.inf
     p_value = permutation_p_value(float(largest[0]), largest[1:])
     return Scan(float(copies[0, best]), low, high, p_value, copies[1:].max(1), noticeable)
 

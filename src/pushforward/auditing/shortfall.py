@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Shortfall", "none_of", "shortfall"]
+__all__ = ["Shortfall", "shortfall"]
 
 DRAWS = 1999
 
@@ -36,7 +36,7 @@ class Shortfall:
         """
         from scipy.stats import beta
 
-        enough = sizes[(none_of(sizes, n, m) < self.critical) & (sizes <= n)]
+        enough = sizes[(_none_of(sizes, n, m) < self.critical) & (sizes <= n)]
         return float(beta.ppf(power, enough[0], n - enough[0] + 1)) if len(enough) else math.nan
 
 
@@ -90,7 +90,7 @@ def _critical(smallest: Float[np.ndarray, " draws"], count: int, level: float) -
     return max(level / count, float(np.sort(smallest)[rank - 1]) if rank else 0.0)
 
 
-def none_of(sizes: Int[np.ndarray, " sets"], n: int, m: int) -> Float[np.ndarray, " sets"]:
+def _none_of(sizes: Int[np.ndarray, " sets"], n: int, m: int) -> Float[np.ndarray, " sets"]:
     r"""The chance :math:`\binom{n+m-t}{m}/\binom{n+m}{m}` that of m among n + m none is in a set of t."""
     from scipy.special import gammaln
 

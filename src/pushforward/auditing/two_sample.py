@@ -263,6 +263,10 @@ def _modes(modes: Sequence[Any], n: int) -> np.ndarray:
     labels = np.asarray(modes)
     if labels.shape != (n,):
         raise InputError(f"modes has shape {labels.shape}, but real has {n} patterns: give one mode for each")
+    several = len(np.unique(labels))
+    if several < 2 or several > n / 5:
+        counted = f"{several:,} different mode{'s' * (several > 1)} for {n:,} patterns"
+        raise InputError(f"modes names {counted}: name two or more, with five or more patterns each on average")
     return labels
 
 

@@ -232,6 +232,11 @@ class Audit:
     def _invented(self) -> str:
         if self.unsupported.p_value > self.level:
             return "No more samples than chance explains lie far from all data."
+        if self.unsupported.share.estimate.low <= 0:
+            return (
+                f"More samples than chance explains lie far from all data ({p_text(self.unsupported.p_value)}); how "
+                "many more is not known, for the interval of their share includes 0."
+            )
         return (
             f"Beyond what data themselves show, {percent(self.unsupported.share.estimate)} of the samples lie far "
             f"from all data ({p_text(self.unsupported.p_value)})."
@@ -288,8 +293,9 @@ def classifiers_share(rows: bool) -> float:
 def percent(share: Estimate) -> str:
     """A share with its interval, as a person writes it: ``58 % [53, 63]``."""
     digits = 1 if share.high < 0.1 else 0
-    low, high = (f"{100 * end:.{digits}f}".replace("-", "−") for end in (share.low, share.high))
-    return f"{100 * share.value:.{digits}f} % [{low}, {high}]".replace("-", "−")
+    ends = (round(100 * x, digits) + 0.0 for x in (share.value, share.low, share.high))  # + 0.0: no zero with a sign
+    value, low, high = (f"{x:.{digits}f}".replace("-", "−") for x in ends)
+    return f"{value} % [{low}, {high}]"
 
 
 def p_text(p_value: float | None) -> str:

@@ -73,7 +73,7 @@ def pool_answers(files: Sequence[str | Path]) -> Pool:
 
 def _pool(game: str, names: list[str], answers: Bool[np.ndarray, "p n"], truth: Bool[np.ndarray, " n"]) -> Pool:
     wrong = answers != truth
-    protocol = f"HYPE∞, {truth.sum()} real + {(~truth).sum()} generated, {len(names)} players"
+    protocol = f"HYPE∞, {truth.sum()} real + {(~truth).sum()} generated, {len(names)} player{'s' * (len(names) > 1)}"
     return Pool(
         game,
         _estimate(f"error rate ({protocol})", wrong, p_of_guessing(answers, truth)),

@@ -16,7 +16,7 @@ from pushforward.report.page import environment, script_json
 from pushforward.report.pictures import Grey, png
 from pushforward.storage import write_bytes
 
-__all__ = ["EACH", "write_game"]
+__all__ = ["EACH", "game_page", "write_game"]
 
 EACH = 50  # of each kind, as HYPE has it
 FEWEST = 4  # with fewer of each not even a flawless person is told from a guesser at 5 %
@@ -32,7 +32,24 @@ def write_game(
     each: int = EACH,
     names: tuple[str, str] = ("real", "generated"),
 ) -> Path:
-    """Write the page of HYPE∞ (Zhou et al. 2019): real or generated, one picture at a time, without a time limit.
+    """Write the game's page.
+
+    Raises:
+        InputError: If :func:`game_page` refuses the pictures, or the place cannot be written.
+    """
+    write_bytes(Path(path), game_page(real, fake, rng, each=each, names=names).encode())
+    return Path(path)
+
+
+def game_page(
+    real: np.ndarray,
+    fake: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    each: int = EACH,
+    names: tuple[str, str] = ("real", "generated"),
+) -> str:
+    """The page of HYPE∞ (Zhou et al. 2019): real or generated, one picture at a time, without a time limit.
 
     It holds as many real pictures as generated ones, drawn and shuffled by ``rng``: ``each`` of both, or as many as
     the smaller set has. Values run from black to white over 0–255 where the real pictures are bytes, else over the
@@ -41,14 +58,12 @@ def write_game(
     Arguments:
         real: Pictures of shape (n, height, width) or (n, height, width, channels), with 1 or 3 channels.
         fake: Pictures of the same height, width and channels.
-        path: Where the page goes.
         rng: Draws the pictures and their order.
         each: How many of both at most.
         names: What the two sets are called on the page.
 
     Raises:
-        InputError: If either holds no pictures, their sizes differ, there are fewer than four of either, or the
-            place cannot be written.
+        InputError: If either holds no pictures, their sizes differ, or there are fewer than four of either.
     """
     sets = [_pictures(real, "the real data"), _pictures(fake, "the fake samples")]
     if sets[0].shape[1:] != sets[1].shape[1:]:
@@ -67,9 +82,7 @@ def write_game(
     order = rng.permutation(2 * m)
     sources, factor = _sources(series[order])
     content = _content(sources, order < m, factor, series.shape[1:3], names, rng)
-    page = environment().get_template("game.html.j2").render(count=2 * m, names=names, content=script_json(content))
-    write_bytes(Path(path), page.encode())
-    return Path(path)
+    return environment().get_template("game.html.j2").render(count=2 * m, names=names, content=script_json(content))
 
 
 def _pictures(x: np.ndarray, which: str) -> np.ndarray:

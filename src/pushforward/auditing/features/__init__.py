@@ -104,7 +104,7 @@ def _patterns(name: str, x: np.ndarray, pictures: bool) -> np.ndarray:
         x = x[..., None]
     if x.ndim != (4 if pictures else 2):
         needed = "pictures (N, H, W, C)" if pictures else "rows (N, D)"
-        others = ", ".join(k for k, e in EXTRACTORS.items() if e.pictures != pictures)
+        others = ", ".join(k + ":PATH" * e.takes_path for k, e in EXTRACTORS.items() if e.pictures != pictures)
         raise InputError(f"{name} features are of {needed}, not of shape {x.shape}: choose among {others} for those")
     if x.dtype.kind not in "biuf" or 0 in x.shape:
         raise InputError(f"{name} features need numbers, not an array {x.dtype} of shape {x.shape}: encode text first")
@@ -124,4 +124,7 @@ def _check_alike(sets: Sequence[np.ndarray]) -> None:
 
 def _notes(rows: Float[np.ndarray, "N d"]) -> tuple[str, ...]:
     constant = int((rows.max(0) == rows.min(0)).sum())
-    return (f"{constant:,} of {rows.shape[1]:,} features are constant and tell nothing",) if constant else ()
+    if not constant:
+        return ()
+    verbs = "is constant and tells" if constant == 1 else "are constant and tell"
+    return (f"{constant:,} of {rows.shape[1]:,} features {verbs} nothing",)

