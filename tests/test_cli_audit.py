@@ -1,6 +1,7 @@
 """The audit's further doors on the command line: training data, modes, features, and the game."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -110,3 +111,10 @@ def test_modes_that_are_no_groups_are_refused(folder: Path, tmp_path: Path, valu
     paths = [tmp_path / "modes.csv", folder / "fake.csv"]
     assert_refused(["audit", *paths, "--modes", "kind"], (words, "two or more"), tmp_path)
     assert_refused(["audit", *paths, "--modes", "sort"], ("sort", "--modes"), tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are POSIX's")
+def test_a_link_that_leads_nowhere_is_not_replaced_unasked(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to(tmp_path / "gone.html")
+    arguments = ["audit", folder / "held-out.csv", folder / "fake.csv", "--out", tmp_path / "page.html"]
+    assert_refused(arguments, ("page.html exists already", "--force"), tmp_path)

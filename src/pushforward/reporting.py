@@ -192,7 +192,7 @@ def _refuse_place(place: Path | None, option: str, force: bool) -> None:
         return
     if place.is_dir():
         raise InputError(f"{place} is a folder; give {option} the name of an HTML file")
-    if place.exists() and not force:
+    if (place.exists() or place.is_symlink()) and not force:
         raise InputError(f"{place} exists already; choose another {option}, or replace it with --force")
     if not place.parent.is_dir():
         raise InputError(f"the folder {place.parent} does not exist; create it, or choose another {option}")

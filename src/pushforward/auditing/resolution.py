@@ -15,7 +15,7 @@ class Resolution:
 
     Arguments:
         accuracy: Of a discriminator, on as many held-out patterns.
-        missed_share: Of the data, forming a cluster without a sample.
+        missed_share: Of the data, forming a cluster of its own without a sample.
         unsupported_share: Of the samples, further out than all data.
         copied_share: Of the samples, being copies.
         level: Of each test.
@@ -49,7 +49,7 @@ class Resolution:
         """In words, for the end of a verdict."""
         found = {
             "a classifier right on {}": self.accuracy,
-            "a group of {} of the data without a sample": self.missed_share,
+            "a separate group of {} of the data without a sample": self.missed_share,
             "{} of the samples far from all data": self.unsupported_share,
             "{} of them copied": self.copied_share,
         }

@@ -206,7 +206,8 @@ def _interval(value: float, variance: float, is_share: bool, degrees: int, level
     b = 1 + a if is_share else 1.0
     middle = 2 * value + a
     root = math.sqrt(max(0.0, middle**2 - 4 * b * value**2))
-    return min(value, (middle - root) / (2 * b)), max(value, (middle + root) / (2 * b))
+    most = 1.0 if is_share else math.inf  # rounding may pass it
+    return min(value, (middle - root) / (2 * b)), min(most, max(value, (middle + root) / (2 * b)))
 
 
 def _relabelled(

@@ -29,6 +29,8 @@ from pushforward.errors import InputError
 __all__ = ["audit"]
 
 RELABELLINGS = 499
+LEAST_LEVEL = 0.005
+"""No test of as many relabellings can reject at a smaller one."""
 STEPS = (
     "learning to tell them apart",
     "kernel and transport distances",
@@ -120,8 +122,8 @@ def audit(
         >>> result.distinguishable, result.n_test
         (True, 600)
     """
-    if not 1e-6 <= level <= 0.5:
-        raise InputError(f"the level of a test is between 0.000001 and 0.5, which {level} is not; 0.05 is usual")
+    if not LEAST_LEVEL <= level <= 0.5:
+        raise InputError(f"the level of a test is between {LEAST_LEVEL} and 0.5, which {level} is not; 0.05 is usual")
     if train_real is None and train_fake is not None:
         raise InputError("train_real and train_fake go together: give train_real too, or neither")
     rng = np.random.default_rng(seed)
