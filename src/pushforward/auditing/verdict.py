@@ -199,9 +199,10 @@ class Audit:
     def _divergence(self) -> str:
         if self.js.low <= 0:
             return "How far apart these answers do not say: the divergence's lower bound includes 0."
+        bound = f"{self.js.value:.3f} [{self.js.low:.3f}, {self.js.high:.3f}] nats"
         return (
-            f"The Jensen–Shannon divergence of the two laws has the lower bound {self.js.value:.3f} "
-            f"[{self.js.low:.3f}, {self.js.high:.3f}] nats, {100 * self.share_of_log2:.0f} % of its greatest value log 2."
+            f"The Jensen–Shannon divergence of the two laws has the lower bound {bound}, "
+            f"{100 * self.share_of_log2:.0f} % of its greatest value log 2."
         )
 
     def _missed(self) -> str:
