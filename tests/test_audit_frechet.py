@@ -150,9 +150,9 @@ def test_equal_seeds_give_equal_plain_values_and_the_name_carries_the_protocol()
 @pytest.mark.parametrize(
     ("real", "fake", "match"),
     [
-        (np.zeros((9, 2)), np.zeros((9, 3)), "2 features but fake 3"),
-        (np.zeros((4, 2)), np.zeros((9, 2)), "real has shape"),
-        (np.zeros((9, 2)), np.full((9, 2), math.nan), "fake holds values"),
+        (np.zeros((9, 2)), np.zeros((9, 3)), "2 columns and fake ones 3"),
+        (np.zeros((4, 2)), np.zeros((9, 2)), "real features have shape"),
+        (np.zeros((9, 2)), np.full((9, 2), math.nan), "fake features hold NaN"),
     ],
 )
 def test_bad_features_are_named(real: np.ndarray, fake: np.ndarray, match: str) -> None:

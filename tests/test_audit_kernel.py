@@ -262,10 +262,10 @@ def test_figures_are_in_order_and_become_json() -> None:
 @pytest.mark.parametrize(
     ("real", "fake", "words"),
     [
-        (np.zeros((60, 3)), np.zeros((60, 4)), "real has 3 features but fake 4"),
-        (np.zeros(60), np.zeros(60), "needs features"),
-        (np.zeros((3, 2)), np.zeros((60, 2)), "5 or more rows"),
-        (np.zeros((60, 2)), np.full((60, 2), np.nan), "fake holds values that are not finite"),
+        (np.zeros((60, 3)), np.zeros((60, 4)), "real features have 3 columns and fake ones 4"),
+        (np.zeros(60), np.zeros(60), "give a table"),
+        (np.zeros((3, 2)), np.zeros((60, 2)), "at least 5 rows"),
+        (np.zeros((60, 2)), np.full((60, 2), np.nan), "fake features hold NaN"),
     ],
 )
 def test_bad_input_is_named(real: np.ndarray, fake: np.ndarray, words: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.auditing.figure import Figure, Null
+from pushforward.auditing.patterns import check_features
 from pushforward.auditing.resampling import permutation_p_value, relabellings
 from pushforward.errors import InputError
 from pushforward.evidence import Estimate
@@ -138,7 +139,8 @@ def frechet(
         >>> result.extrapolated.estimate.low < 4.0 < result.extrapolated.estimate.high
         True
     """
-    real, fake = _checked("real", real, None), _checked("fake", fake, np.shape(real)[-1])
+    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    check_features(real, fake, FEWEST)
     n, m = len(real), len(fake)
     pool = _principal(np.concatenate([real, fake]))
     width = pool.shape[1]
@@ -317,16 +319,3 @@ def _principal(pool: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n rank"]:
 
 def _quantile(p: float) -> float:
     return NormalDist().inv_cdf(p)
-
-
-def _checked(what: str, x: np.ndarray, width: int | None) -> Float[np.ndarray, "n d"]:
-    x = np.asarray(x, np.float64)
-    if x.ndim != 2 or len(x) < FEWEST or x.shape[1] == 0:
-        raise InputError(
-            f"{what} has shape {x.shape}, but a Fréchet distance needs features (n, d) of {FEWEST} or more rows"
-        )
-    if not np.isfinite(x).all():
-        raise InputError(f"{what} holds values that are not finite: remove or fill in these rows before comparing them")
-    if width is not None and x.shape[1] != width:
-        raise InputError(f"real has {width} features but fake {x.shape[1]}: compute the same features of both")
-    return x

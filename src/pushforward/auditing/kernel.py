@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float
 from pushforward.auditing.embeddings import LINES, Discrepancy, Pooled, grams, u_statistic
 from pushforward.auditing.figure import Figure, Null
 from pushforward.auditing.moments import moment_differences, norm_interval
+from pushforward.auditing.patterns import check_features
 from pushforward.auditing.resampling import permutation_p_value, relabellings
 from pushforward.auditing.transport import directions, lines, sliced_wasserstein
-from pushforward.errors import InputError
 from pushforward.evidence import Estimate
 
 __all__ = ["KernelTests", "kernel_inception_distance", "kernel_test"]
@@ -106,7 +106,8 @@ def kernel_test(
         >>> result.p_value, result.statistics["energy distance"].p_value
         (0.0025, 0.0025)
     """
-    real, fake = _checked("real", real, None), _checked("fake", fake, np.shape(real)[-1])
+    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    check_features(real, fake, FEWEST)
     notes: list[str] = []
     pool = _pooled(real, fake, draws, rng, notes)
     found = {name: _quadratic(gram, pool, level) for name, gram in grams(pool, rng)}
@@ -156,19 +157,6 @@ def kernel_inception_distance(
     subsets = f"{len(parts)} subsets, " if len(parts) > 1 else ""
     name = f"kernel inception distance, {subsets}{features}"
     return _figure(name, (mean.value, *mean.interval(level)), mean.values, n, level)
-
-
-def _checked(what: str, x: np.ndarray, width: int | None) -> Float[np.ndarray, "n d"]:
-    x = np.asarray(x, np.float64)
-    if x.ndim != 2 or len(x) < FEWEST or x.shape[1] == 0:
-        raise InputError(
-            f"{what} has shape {x.shape}, but a kernel test needs features (n, d) of {FEWEST} or more rows"
-        )
-    if not np.isfinite(x).all():
-        raise InputError(f"{what} holds values that are not finite: remove or fill in these rows before a kernel test")
-    if width is not None and x.shape[1] != width:
-        raise InputError(f"real has {width} features but fake {x.shape[1]}: compute the same features of both")
-    return x
 
 
 def _labels(n: int, m: int, draws: int, rng: np.random.Generator) -> Bool[np.ndarray, "draws_plus_1 n_plus_m"]:
