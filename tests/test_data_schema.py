@@ -106,6 +106,13 @@ def columns(draw: st.DrawFn) -> np.ndarray:
     return draw(arrays(dtype, n, elements=values))
 
 
+def test_whole_numbers_that_float64_cannot_tell_apart_come_back() -> None:
+    x = np.repeat(np.array([2**62, 2**62 + 1, 2**62 + 2]), 10)
+    data = table(a=x, b=np.arange(30.0))
+    schema = Schema.fit(data)
+    np.testing.assert_array_equal(schema.decode(schema.encode(data, torch.float64)).column("a"), x)
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(columns(), min_size=1, max_size=5))
 def test_random_tables_come_back(given_columns: list[np.ndarray]) -> None:

@@ -257,7 +257,8 @@ def moments(x: Array) -> tuple[float, float]:
     z = x.astype(np.float64) / peak
     mean = float(z.mean())
     scale = peak * math.sqrt(float(np.square(z - mean).mean()))
-    return peak * mean, scale or float(x.max()) - float(x.min())
+    # Great whole numbers may differ by less than float64 sees, and then do so exactly.
+    return peak * mean, scale or float(x.max().item() - x.min().item())
 
 
 def _distance(low: Number, high: Number) -> int:
