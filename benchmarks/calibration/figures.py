@@ -29,7 +29,7 @@ Figures = Mapping[str, Estimate | float]
 
 
 def kernel(sets: Sets, rng: Rng) -> Figures:
-    """199 relabellings, so that p ≤ .05 has probability 10 in 200; the audit draws 999, 50 in 1,000 of them."""
+    """199 relabellings, so that p ≤ .05 has probability 10 in 200; the audit draws 499, 25 in 500 of them."""
     found = kernel_test(sets.real, sets.fake, rng, draws=199)
     each = {name.removesuffix(", features"): figure.estimate for name, figure in found.statistics.items()}
     return {
@@ -88,7 +88,7 @@ def gaussian_distance(sets: Sets, rng: Rng) -> Figures:
 
 
 def discriminators(sets: Sets, rng: Rng) -> Figures:
-    """With the verdict of the whole audit: twice the smaller of the classifiers' and the kernels' p-values."""
+    """With a verdict that gives classifiers and kernels half of the level each; the audit's shares depend on the data."""
     found = _classified(sets, rng)
     by_kernel = kernel_test(sets.real, sets.fake, rng, draws=199).p_value
     each = {f"classifier: {name}": _p(figure.p_value) for name, figure in found.each.items()}

@@ -30,7 +30,7 @@ __all__ = ["audit"]
 
 RELABELLINGS = 499
 LEAST_LEVEL = 0.005
-"""No test of as many relabellings can reject at a smaller one."""
+"""Hardly below it the least p-values that so many relabellings allow, over their tests' shares, never reject."""
 STEPS = (
     "learning to tell them apart",
     "kernel and transport distances",
@@ -62,7 +62,7 @@ class _Sets:
 
     @property
     def learn_from(self) -> Bool[np.ndarray, " n"]:
-        return np.repeat([what == "train_real" or what == "train_fake" for what in self.patterns], self._sizes)
+        return np.repeat([what.startswith("train") for what in self.patterns], self._sizes)
 
     @property
     def _sizes(self) -> list[int]:
