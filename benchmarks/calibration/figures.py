@@ -88,7 +88,7 @@ def gaussian_distance(sets: Sets, rng: Rng) -> Figures:
 
 
 def discriminators(sets: Sets, rng: Rng) -> Figures:
-    """With a verdict that gives classifiers and kernels half of the level each; the audit's shares depend on the data."""
+    """With a verdict of half of the level for either test; the audit's shares depend on the data."""
     found = _classified(sets, rng)
     by_kernel = kernel_test(sets.real, sets.fake, rng, draws=199).p_value
     each = {f"classifier: {name}": _p(figure.p_value) for name, figure in found.each.items()}

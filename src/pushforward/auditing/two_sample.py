@@ -30,7 +30,7 @@ __all__ = ["audit"]
 
 RELABELLINGS = 499
 LEAST_LEVEL = 0.005
-"""Hardly below it the least p-values that so many relabellings allow, over their tests' shares, never reject."""
+"""Hardly below it, so few relabellings leave no p-value that could reject."""
 STEPS = (
     "learning to tell them apart",
     "kernel and transport distances",
