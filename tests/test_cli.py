@@ -385,20 +385,25 @@ def test_bad_commands_are_refused(prepare: Prepare, words: tuple[str, ...], shel
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        "fit",
-        "fit digits",
-        "fit digits --out a --seed -1",
-        "frobnicate",
-        "show a --nonsense",
-        "sample a -n many --out b.csv",
+        ("fit", ("missing argument 'source'", "pushforward fit --help")),
+        ("fit digits", ("missing option '--out'", "pushforward fit --help")),
+        ("fit digits --out a --seed -1", ("'--seed'", "pushforward fit --help")),
+        ("frobnicate", ("frobnicate", "see pushforward --help")),
+        ("--frobnicate", ("--frobnicate", "see pushforward --help")),
+        ("show a --nonsense", ("--nonsense", "pushforward show --help")),
+        ("sample a -n many --out b.csv", ("'--number'", "pushforward sample --help")),
     ],
 )
-def test_misuse_is_told_the_usage(arguments: str) -> None:
-    outcome = pushforward(*arguments.split())
+def test_misuse_is_told_in_a_sentence(arguments: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    assert_refused(list(arguments.split()), words, tmp_path)
+
+
+def test_no_command_at_all_is_told_the_commands() -> None:
+    outcome = pushforward()
     assert outcome.code == 2 and not outcome.out
-    assert "Usage: pushforward" in outcome.err and "Traceback" not in outcome.err
+    assert outcome.err == succeed("--help").out
 
 
 @pytest.mark.parametrize("command", ["fit", "sample", "score", "audit"])
