@@ -65,7 +65,7 @@ def test_the_log_odds_belong_to_the_patterns_they_name() -> None:
 
 def test_the_verdicts_p_value_is_that_of_two_tests(equal: Audit, shifted: Audit) -> None:
     for result in (equal, shifted):
-        assert result.p_value == min(1.0, result.classifiers.p_value / 0.2, result.kernel.p_value / 0.8)
+        assert result.p_value == min(1.0, result.classifiers.p_value / 0.1, result.kernel.p_value / 0.9)
     assert shifted.distinguishable and not equal.distinguishable
 
 

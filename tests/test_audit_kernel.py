@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import binom, energy_distance, foldnorm, wasserstein_distance
 
 from pushforward.auditing.embeddings import Pooled, grams, u_statistic
-from pushforward.auditing.kernel import KernelTests, kernel_inception_distance, kernel_test
+from pushforward.auditing.kernel import WEIGHTS, KernelTests, kernel_inception_distance, kernel_test
 from pushforward.auditing.transport import directions, lines, sliced_wasserstein
 from pushforward.errors import InputError
 
@@ -175,6 +175,17 @@ def test_it_sees_what_differs() -> None:
     }
     for name, y in alternatives.items():
         assert np.median([run(rng.normal(size=(300, 4)), y).p_value for _ in range(3)]) <= 0.02, name
+
+
+def test_the_combination_is_the_largest_by_weight() -> None:
+    for seed in range(4):
+        found = run(*draw(40, 30, 3, seed, shift=0.1), seed=seed)
+        values = np.array([[f.estimate.value, *f.null.values] for f in found.statistics.values()])
+        standard = (values - values.mean(1, keepdims=True)) / values.std(1, keepdims=True)
+        weights = np.array([WEIGHTS.get(name, 1.0) for name in found.statistics])
+        largest = (weights[:, None] * standard).max(0)
+        assert found.p_value == pytest.approx(np.mean(largest >= largest[0] - 1e-3), abs=1e-9)
+    assert set(WEIGHTS) <= set(found.statistics)
 
 
 def test_a_large_pool_sees_a_small_shift_and_says_how() -> None:

@@ -12,7 +12,8 @@ NAMES = (
     "moments of the most different column",
     "moments of all columns",
     "the most different mean",
-    "the most different second moment",
+    "the most different spread",
+    "the most different product",
 )
 
 
@@ -34,10 +35,12 @@ def test_they_are_what_they_are_defined_to_be() -> None:
         inverse = np.linalg.inv(np.cov(phi.T, bias=True))
         delta = np.array([phi[real].mean(0) - phi[~real].mean(0) for real in labels])
         columns.append(np.einsum("bi,ij,bj->b", delta, inverse, delta))  # Mahalanobis, whatever the whitening
-    products = np.stack([z[:, i] * z[:, j] for i in range(3) for j in range(i, 3)], 1)
-    apart = np.array([products[real].mean(0) - products[~real].mean(0) for real in labels]) / products.std(0)
-    means = np.array([z[real].mean(0) - z[~real].mean(0) for real in labels])
-    expected = (np.max(columns, 0), np.sum(columns, 0), (means**2).max(1), (apart**2).max(1))
+    products = np.stack([z[:, i] * z[:, j] for i in range(3) for j in range(i + 1, 3)], 1)
+    largest = [
+        (np.array([u[real].mean(0) - u[~real].mean(0) for real in labels]) ** 2 / u.var(0)).max(1)
+        for u in (z, z**2, products)
+    ]
+    expected = (np.max(columns, 0), np.sum(columns, 0), *largest)
     found = differences(x, labels)
     assert tuple(found) == NAMES
     for name, values in zip(NAMES, expected, strict=True):
@@ -64,15 +67,16 @@ def test_a_column_of_one_or_two_values_is_no_trouble(column: np.ndarray) -> None
     alone = differences(x, labels)
     assert all(np.isfinite(values).all() for values in found.values())
     if column.std() == 0:
-        assert all(np.allclose(found[name], alone[name]) for name in NAMES)
+        assert all(np.allclose(found[name], alone[name]) for name in alone)
 
 
-def test_too_many_pairs_are_left_out() -> None:
-    x, labels = np.random.default_rng(0).normal(size=(20, 90)), labellings(10, 10)
-    assert tuple(differences(x, labels)) == NAMES[:3]
+@pytest.mark.parametrize("d", [1, 91])
+def test_without_pairs_or_with_too_many_they_are_left_out(d: int) -> None:
+    x, labels = np.random.default_rng(0).normal(size=(20, d)), labellings(10, 10)
+    assert tuple(differences(x, labels)) == NAMES[:4]
 
 
-@pytest.mark.parametrize(("of", "change"), [(0, "tail"), (2, "shift"), (3, "correlation")])
+@pytest.mark.parametrize(("of", "change"), [(0, "tail"), (2, "shift"), (3, "spread"), (4, "correlation")])
 def test_each_sees_its_own(of: int, change: str) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 300, 4))
@@ -80,6 +84,8 @@ def test_each_sees_its_own(of: int, change: str) -> None:
         y[:, 0] = rng.standard_t(3, 300) / np.sqrt(3)
     if change == "shift":
         y[:, 1] += 0.5
+    if change == "spread":
+        y[:, 1] *= 1.5
     if change == "correlation":
         y[:, 2] = 0.6 * y[:, 3] + 0.8 * y[:, 2]
     values = differences(np.concatenate([x, y]), labellings(300, 300, 199))[NAMES[of]]

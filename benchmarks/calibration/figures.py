@@ -19,6 +19,7 @@ from pushforward.auditing.pairs import compare_table
 from pushforward.auditing.stages import Pool, one_after_another
 from pushforward.auditing.support import FIGURES, support
 from pushforward.auditing.unsupported import unsupported
+from pushforward.auditing.verdict import classifiers_share
 from pushforward.evidence import Estimate
 
 __all__ = ["PARTS", "Part", "audit_cells"]
@@ -88,11 +89,12 @@ def gaussian_distance(sets: Sets, rng: Rng) -> Figures:
 
 
 def discriminators(sets: Sets, rng: Rng) -> Figures:
-    """With a verdict of half of the level for either test; the audit's shares depend on the data."""
-    found = _classified(sets, rng)
-    by_kernel = kernel_test(sets.real, sets.fake, rng, draws=199).p_value
+    """With the verdict that the audit gives of rows."""
+    by_kernel = kernel_test(sets.real, sets.fake, rng.spawn(1)[0], draws=199).p_value
+    found, share = _classified(sets, rng), classifiers_share(rows=True)
+    verdict = min(1.0, found.p_value / share, by_kernel / (1 - share))
     each = {f"classifier: {name}": _p(figure.p_value) for name, figure in found.each.items()}
-    return {"verdict": min(1.0, 2 * min(found.p_value, by_kernel)), "classifiers, largest": found.p_value, **each}
+    return {"verdict": verdict, "classifiers, largest": found.p_value, **each}
 
 
 def bound(sets: Sets, rng: Rng) -> Figures:

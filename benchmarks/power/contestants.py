@@ -17,7 +17,7 @@ from pushforward.auditing.two_sample import RELABELLINGS
 __all__ = ["CLASSIFIERS", "CONTESTANTS", "CRITICAL", "KERNELS", "LEVEL", "MARKS", "OURS", "TESTS", "Found", "overall"]
 
 LEVEL = 0.05
-SHARE = 0.8
+SHARE = 0.9
 """Of the level that goes to the kernels, the rest being the classifiers'."""
 OURS, KERNELS, CLASSIFIERS = "ours", "ours: kernels", "ours: classifiers"
 CRITICAL = ("sbi: c2st, forest", "sbi: c2st, network")

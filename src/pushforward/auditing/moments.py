@@ -25,10 +25,10 @@ def moment_differences(
     :math:`\Delta` for a difference of their means these are
 
     .. math:: \max_j \lVert \Delta(\phi_j) \rVert^2, \qquad \textstyle\sum_j \lVert \Delta(\phi_j) \rVert^2,
-        \qquad \max_j \Delta(x_j)^2, \qquad \max_{i \le j} \Delta(x_i x_j)^2:
+        \qquad \max_j \Delta(x_j)^2, \qquad \max_j \Delta(x_j^2)^2, \qquad \max_{i < j} \Delta(x_i x_j)^2:
 
-    the first for one column that differs, the second for many that differ a little, the third for a shift and the
-    fourth for a spread or correlation, which need not share their weight with other moments.
+    the first for one column that differs, the second for many that differ a little, the third for a shift, the fourth
+    for a spread and the fifth for a correlation, which need not share their weight with other moments.
 
     Example:
         >>> x, labels = np.array([[0.0], [1.0], [3.0], [4.0]]), np.array([[True, True, False, False]])
@@ -37,7 +37,7 @@ def moment_differences(
         moments of the most different column [3.6]
         moments of all columns [3.6]
         the most different mean [3.6]
-        the most different second moment [0.]
+        the most different spread [0.]
     """
     z = _standardised(patterns)
     d = z.shape[1]
@@ -45,9 +45,10 @@ def moment_differences(
     yield "moments of the most different column", of_each.max(0)
     yield "moments of all columns", of_each.sum(0)
     yield "the most different mean", _squares(z, labels, size).max(1)
-    if d * (d + 1) // 2 <= MOST_PRODUCTS:
-        products = (_standardised(z[:, j:] * z[:, j : j + 1]) for j in range(d))
-        yield "the most different second moment", np.max([_squares(x, labels, size).max(1) for x in products], axis=0)
+    yield "the most different spread", _squares(_standardised(z**2), labels, size).max(1)
+    if d > 1 and d * (d - 1) // 2 <= MOST_PRODUCTS:
+        products = (_standardised(z[:, j + 1 :] * z[:, j : j + 1]) for j in range(d - 1))
+        yield "the most different product", np.max([_squares(x, labels, size).max(1) for x in products], axis=0)
 
 
 def norm_interval(values: Float[np.ndarray, " labellings"], level: float) -> tuple[float, float]:

@@ -288,7 +288,7 @@ def classifiers_share(rows: bool) -> float:
 
     On rows kernels see more with the same patterns, on pictures the network that learns its own features does.
     """
-    return 0.2 if rows else 0.8
+    return 0.1 if rows else 0.8
 
 
 def percent(share: Estimate) -> str:
