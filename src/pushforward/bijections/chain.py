@@ -18,7 +18,7 @@ class Chain(Bijection):
     r"""The composition :math:`f = f_n \circ \dots \circ f_1`; the log-determinants add up.
 
     Arguments:
-        links: The bijections in the order in which a code meets them.
+        links: The bijections in the order in which a code meets them, at least one; of vectors, or all of pictures.
 
     Example:
         >>> from pushforward.bijections import Permutation
@@ -29,12 +29,14 @@ class Chain(Bijection):
     def __init__(self, links: Iterable[Bijection]) -> None:
         super().__init__()
         self.links = nn.ModuleList(links)
+        if not self.links:
+            raise ValueError("a chain needs at least one link")
 
     def forward(
         self, z: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None
     ) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch"]]:
         """Through the links, first to last."""
-        total = z.new_zeros(z.shape[:-1])
+        total = z.new_zeros(())
         for link in self.links:
             z, log_det = link(z, context)
             total = total + log_det
@@ -44,7 +46,7 @@ class Chain(Bijection):
         self, x: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None
     ) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch"]]:
         """Back through the links, last to first."""
-        total = x.new_zeros(x.shape[:-1])
+        total = x.new_zeros(())
         for link in cast(Iterable[Bijection], reversed(self.links)):
             x, log_det = link.inverse(x, context)
             total = total + log_det

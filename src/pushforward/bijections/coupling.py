@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.bijections.bijection import Bijection
+from pushforward.bijections.univariate import Univariate
 from pushforward.networks.mlp import MLP, Constant
 
-__all__ = ["Coupling", "Univariate"]
+__all__ = ["Coupling"]
 
 Map = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-
-
-class Univariate(Protocol):
-    """An increasing map of the real line as data: its parameter count, and the map and its inverse.
-
-    Both directions take the parameters in front, ``(P, *shape)``, and return the image and the log-derivative
-    of that direction, each of the input's shape.
-    """
-
-    @property
-    def parameters(self) -> int:
-        """The number of parameters P."""
-
-    def forward(
-        self, u: Float[Tensor, "*shape"], parameters: Float[Tensor, " p *shape"]
-    ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
-        """The image of ``u`` and the logarithm of the derivative there."""
-
-    def inverse(
-        self, v: Float[Tensor, "*shape"], parameters: Float[Tensor, " p *shape"]
-    ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape"]]:
-        """The argument whose image is ``v`` and the logarithm of the inverse's derivative there."""
 
 
 class Coupling(Bijection):

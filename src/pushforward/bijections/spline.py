@@ -74,8 +74,11 @@ class RationalQuadratic:
         if parameters.shape != (self.parameters, *x.shape):
             expected = (self.parameters, *x.shape)
             raise ValueError(f"expected parameters of shape {expected}, received {tuple(parameters.shape)}")
-        y, log_derivative = _Spline.apply(x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse)
-        return y, log_derivative
+        arguments = x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse
+        if torch.is_grad_enabled() and (x.requires_grad or parameters.requires_grad):
+            y, log_derivative = _Spline.apply(*arguments)
+            return y, log_derivative
+        return _evaluate(*arguments)[:2]
 
 
 class _Spline(Function):
@@ -90,46 +93,34 @@ class _Spline(Function):
     def forward(
         ctx: Any, x: Tensor, parameters: Tensor, bins: int, bound: float, inverse: bool
     ) -> tuple[Tensor, Tensor]:
-        inside = x.abs() <= bound
-        z = x.clamp(-bound, bound)
-        place = _locate(z, parameters, bins, bound, int(inverse))
-        (u, v), (w, h) = place.corner, place.size
-        d0, d1 = derivatives = softplus(place.raw).add_(MINIMUM)
-        s = h / w
-        xi = _root((z - v) / h, s, d0, d1) if inverse else (z - u) / w
-        curve = _curve(xi.clamp_(0, 1), s, d0, d1)
-        log_slope = curve.slope.log() * inside
-        ctx.save_for_backward(inside, derivatives, *place, *curve)
+        y, log_derivative, inside, place, point = _evaluate(x, parameters, bins, bound, inverse)
+        ctx.save_for_backward(inside, *place, *point)
         ctx.bins, ctx.bound, ctx.inverse = bins, bound, inverse
-        if inverse:
-            return torch.where(inside, torch.addcmul(u, w, xi), x), -log_slope
-        return torch.where(inside, torch.addcmul(v, h, curve.eta), x), log_slope
+        return y, log_derivative
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, grad_log: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        inside, derivatives, *saved = ctx.saved_tensors
-        place, curve = _Place(*saved[: len(_Place._fields)]), _Curve(*saved[len(_Place._fields) :])
-        w, h = place.size
-        gy, gl = grad * inside, grad_log * inside
-        bend = _bend(curve, *derivatives)
+        inside, *saved = ctx.saved_tensors
+        place, c = _Place(*saved[: len(_Place._fields)]), _curve(*saved[len(_Place._fields) :])
+        (w, h), within = place.size, inside.to(grad.dtype)
+        gy, gl = grad.contiguous() * within, grad_log * within
         if ctx.inverse:
             # y = g(x) makes dx = (dy − g_θ dθ) / g′; the log-derivative is −log g′, taken at x(y, θ).
-            gl = -gl
-            gx = torch.addcdiv(gy, gl * bend, w) / curve.slope
-            gy = -gx
-        g_xi = torch.addcmul(gl * bend, gy * w, curve.slope)
-        if not ctx.inverse:
-            gx = g_xi / w
-        g_s, g_ends = _slopes_gradient(curve, gy * h, gl)
-        over_w = w.reciprocal()
-        g_corner = torch.stack([-g_xi * over_w, gy])
-        g_size = torch.stack([
-            torch.addcmul(g_xi * curve.xi, g_s, curve.s).mul_(-over_w),
-            torch.addcmul(g_s * over_w, gy, curve.eta),
-        ])  # fmt: skip
-        g_raw = g_ends * place.raw.sigmoid()
-        g_parameters = _parameters_gradient(place, g_corner, g_size, g_raw, ctx.bins, ctx.bound)
+            gl.neg_()
+        twice = gl + gl
+        bent = _half_bend(c).mul_(twice)
+        if ctx.inverse:
+            gx = torch.addcdiv(gy, bent, w).div_(c.slope)
+            across, up = gy, -gx
+        else:
+            gx = torch.addcdiv(gy * c.slope, bent, w)
+            across, up = -gx, gy
+        g_s, g_ends = _slopes_gradient(c, up * h, gl, twice)
+        g_s_over_w = g_s / w
+        by_w = torch.addcmul(across * c.xi, g_s_over_w, c.s, value=-1)
+        g_bin = torch.stack([across, up, by_w, torch.addcmul(g_s_over_w, up, c.eta)])
+        g_parameters = _parameters_gradient(place, g_bin, g_ends.mul_(place.raw.sigmoid()), ctx.bins, ctx.bound)
         return torch.where(inside, gx, grad), g_parameters, None, None, None
 
 
@@ -138,6 +129,7 @@ class _Place(NamedTuple):
 
     shares: Float[Tensor, "bins 2 *shape"]  # of each bin in the interval, beyond the minimum
     passed: Float[Tensor, " inner *shape"]  # 1 for each inner knot at or before the point, else 0
+    number: Float[Tensor, " *shape"]  # of the bin
     at: Int[Tensor, " 2 *shape"]  # the bin's position among the flattened shares
     ends: Int[Tensor, " 2 *shape"]  # its two knots' positions among the flattened derivatives
     corner: Float[Tensor, " 2 *shape"]
@@ -145,100 +137,125 @@ class _Place(NamedTuple):
     raw: Float[Tensor, " 2 *shape"]  # the derivatives at its two knots before the softplus
 
 
+class _Curve(NamedTuple):
+    """The quotient η(ξ) within a bin, with what its derivatives need.
+
+    Its parts are de Casteljau's points: a between d₀ and s, b between s and d₁; between a and b the slope's numerator,
+    between b and a the denominator of both.
+    """
+
+    xi: Float[Tensor, "*shape"]
+    s: Float[Tensor, "*shape"]
+    d0: Float[Tensor, "*shape"]
+    d1: Float[Tensor, "*shape"]
+    a: Float[Tensor, "*shape"]
+    b: Float[Tensor, "*shape"]
+    numerator: Float[Tensor, "*shape"]
+    denominator: Float[Tensor, "*shape"]
+    eta: Float[Tensor, "*shape"]
+    slope: Float[Tensor, "*shape"]  # g′ = s η′
+
+
+def _evaluate(
+    x: Tensor, parameters: Tensor, bins: int, bound: float, inverse: bool
+) -> tuple[Tensor, Tensor, Tensor, _Place, tuple[Tensor, ...]]:
+    """The image, the log-derivative, and what the gradient needs: which points are in [−B, B], where, and ξ, s, d."""
+    z = x.clamp(-bound, bound)
+    inside = x == z
+    place = _locate(z, parameters, bins, bound, int(inverse))
+    (u, v), (w, h) = place.corner.unbind(), place.size.unbind()
+    d0, d1 = softplus(place.raw).add_(MINIMUM).unbind()
+    s = h / w
+    if inverse:
+        xi, derivative = _root((z - v).div_(h).clamp_(0, 1), s, d0, d1)
+        y = torch.addcmul(u, w, xi)
+    else:
+        xi = (z - u).div_(w).clamp_(0, 1)
+        curve = _curve(xi, s, d0, d1)
+        y, derivative = torch.addcmul(v, h, curve.eta), curve.slope
+    return torch.where(inside, y, x), derivative.log().mul_(inside), inside, place, (xi, s, d0, d1)
+
+
 def _locate(z: Tensor, parameters: Tensor, bins: int, bound: float, axis: int) -> _Place:
     """Find the bin of each point in [−B, B] along the given axis."""
     least, spread = _constants(bins, bound)
-    shares = parameters[: 2 * bins].unflatten(0, (bins, 2)).softmax(0)
+    shares = parameters[: 2 * bins].view(bins, 2, *z.shape).softmax(0)
     sizes = torch.add(z.new_full((), least), shares, alpha=spread)
-    corners = [z.new_full((2, *z.shape), -bound)]
-    for size in sizes.unbind()[:-1]:  # a cumulative sum, but along whole batches
-        corners.append(corners[-1] + size)
-    stacked = torch.stack(corners)
-    passed = (z - stacked[1:, axis]).ge_(0)
-    k = passed.sum(0).long()
-    index = torch.arange(2 * z.numel(), device=z.device).view(2, *z.shape)
-    at = torch.add(index, k, alpha=2 * z.numel())
-    ends = torch.add(index, k, alpha=z.numel())
+    knots = torch.empty_like(sizes)
+    corners = knots.unbind()
+    corners[0].fill_(-bound)
+    for left, size, right in zip(corners, sizes.unbind(), corners[1:], strict=False):
+        torch.add(left, size, out=right)  # a cumulative sum, but along whole batches
+    passed = torch.ge(z, knots[1:, axis], out=z.new_empty(bins - 1, *z.shape))
+    number = passed.sum(0)
+    k, n = number.long(), z.numel()
+    index = torch.arange(2 * n, device=z.device).view(2, *z.shape)
+    at, ends = torch.add(index, k, alpha=2 * n), torch.add(index, k, alpha=n)
     border = torch.zeros_like(z)[None]  # a zero parameter means the derivative 1 of the identity outside
     inner = torch.cat([border, parameters[2 * bins :], border])
-    return _Place(shares, passed, at, ends, _take(stacked, at), _take(sizes, at), _take(inner, ends).add_(SHIFT))
+    raw = _take(inner, ends).add_(SHIFT)
+    return _Place(shares, passed, number, at, ends, _take(knots, at), _take(sizes, at), raw)
 
 
-def _parameters_gradient(
-    place: _Place, g_corner: Tensor, g_size: Tensor, g_raw: Tensor, bins: int, bound: float
-) -> Tensor:
-    """Spread the gradients of each point's bin over the parameters that made it."""
+def _parameters_gradient(place: _Place, g_bin: Tensor, g_raw: Tensor, bins: int, bound: float) -> Tensor:
+    """Spread the gradients of each point's corner and size over the parameters that made them."""
     least, spread = _constants(bins, bound)
     shape = place.size.shape[1:]
-    below = (place.corner + bound).sub_(place.passed.sum(0), alpha=least)
+    below = torch.sub(place.corner, place.number, alpha=least).add_(bound)
     # The softmax's gradient: each share times what its own gradient exceeds the mean under the shares.
-    mean = torch.addcmul(g_corner * below, g_size, place.size - least)
-    g_corner, g_size = g_corner * spread, g_size * spread
-    g = place.size.new_empty(3 * bins, *shape)
+    mean = torch.addcmul(g_bin[:2] * below, g_bin[2:], place.size - least).neg_()
+    g_bin.mul_(spread)
+    g = mean.new_empty(3 * bins, *shape)
     # The padded derivatives overlap the last height and a row beyond the end: heights are written later.
     g[2 * bins - 1 :].zero_().view(-1).scatter_(0, place.ends.view(-1), g_raw.view(-1))
     g_shares = g[: 2 * bins].view(bins, 2, *shape)
-    torch.addcmul(-mean, place.passed[:, None], g_corner, out=g_shares[:-1])
-    torch.neg(mean, out=g_shares[-1])
-    g_shares.view(-1).scatter_(0, place.at.view(-1), (g_size - mean).view(-1))
+    torch.addcmul(mean, place.passed[:, None], g_bin[:2], out=g_shares[:-1])
+    g_shares[-1].copy_(mean)
+    g_shares.view(-1).scatter_(0, place.at.view(-1), mean.add_(g_bin[2:]).view(-1))
     g_shares.mul_(place.shares)
     return g[:-1]
 
 
-class _Curve(NamedTuple):
-    """The quotient η(ξ) within a bin, with what its derivatives need."""
-
-    xi: Float[Tensor, "*shape"]
-    rest: Float[Tensor, "*shape"]  # 1 − ξ
-    t: Float[Tensor, "*shape"]  # ξ (1 − ξ)
-    bow: Float[Tensor, "*shape"]  # 1 − 2t, as ξ² + (1 − ξ)²
-    s: Float[Tensor, "*shape"]
-    sides: Float[Tensor, "*shape"]  # d₀ + d₁
-    denominator: Float[Tensor, "*shape"]
-    eta: Float[Tensor, "*shape"]
-    numerator: Float[Tensor, "*shape"]  # of the slope
-    slope: Float[Tensor, "*shape"]  # g′ = s η′
-
-
 def _curve(xi: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> _Curve:
-    rest = 1 - xi
-    x2, r2, t = xi * xi, rest * rest, xi * rest
-    bow, sides = x2 + r2, d0 + d1
-    denominator = torch.addcmul(s * bow, sides, t)
-    eta = torch.addcmul(d0 * t, s, x2).div_(denominator)
-    numerator = (d1 * x2).addcmul_(d0, r2).addcmul_(s, t, value=2)
+    a, b = torch.lerp(d0, s, xi), torch.lerp(s, d1, xi)
+    numerator, denominator = torch.lerp(a, b, xi), torch.lerp(b, a, xi)
+    eta = (a * xi).div_(denominator)
     slope = (s / denominator).square_().mul_(numerator)
-    return _Curve(xi, rest, t, bow, s, sides, denominator, eta, numerator, slope)
+    return _Curve(xi, s, d0, d1, a, b, numerator, denominator, eta, slope)
 
 
-def _bend(c: _Curve, d0: Tensor, d1: Tensor) -> Tensor:
-    """∂ log g′ / ∂ξ."""
-    tilt = c.rest - c.xi
-    by_numerator = (d1 * c.xi).addcmul_(c.s, tilt).addcmul_(d0, c.rest, value=-1).div_(c.numerator)
-    by_denominator = torch.add(c.sides, c.s, alpha=-2).mul_(tilt)
-    return by_numerator.addcdiv_(by_denominator, c.denominator, value=-1).mul_(2)
+def _half_bend(c: _Curve) -> Tensor:
+    """½ ∂ log g′ / ∂ξ."""
+    hump = torch.add(c.d0 + c.d1, c.s, alpha=-2)
+    tilt = torch.rsub(c.xi, 1, alpha=2)
+    return (c.b - c.a).div_(c.numerator).addcdiv_(hump.mul_(tilt), c.denominator, value=-1)
 
 
-def _slopes_gradient(c: _Curve, g_eta: Tensor, g_log: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients by s and by (d₀, d₁) at fixed ξ, given those by η and by log g′."""
-    g_eta = g_eta / c.denominator
-    g_den = torch.add(g_log, g_log).div_(c.denominator)
-    g_num = g_log / c.numerator
-    x2, r2 = c.xi * c.xi, c.rest * c.rest
-    g_s = torch.addcmul(x2, c.eta, c.bow, value=-1).mul_(g_eta).addcmul_(g_den, c.bow, value=-1)
-    g_s.addcmul_(g_num, c.t, value=2).addcdiv_(g_log, c.s, value=2)
-    common = torch.addcmul(g_den, g_eta, c.eta).mul_(c.t)
-    g_d0 = (g_num * r2).addcmul_(g_eta, c.t).sub_(common)
-    g_d1 = (g_num * x2).sub_(common)
-    return g_s, torch.stack([g_d0, g_d1])
+def _slopes_gradient(c: _Curve, g_eta: Tensor, g_log: Tensor, twice: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients by s and by (d₀, d₁) at fixed ξ, given those by η and by log g′, once and twice."""
+    g_numerator = g_log / c.numerator
+    g_denominator = torch.addcmul(twice, g_eta, c.eta).div_(c.denominator).neg_()
+    g_a = torch.lerp(g_numerator, torch.addcdiv(g_denominator, g_eta, c.denominator), c.xi)
+    g_b = torch.lerp(g_denominator, g_numerator, c.xi)
+    g_s = torch.lerp(g_b, g_a, c.xi).addcdiv_(twice, c.s)
+    return g_s, torch.stack([torch.addcmul(g_a, g_a, c.xi, value=-1), g_b * c.xi])
 
 
-def _root(eta: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> Tensor:
-    """The ξ in [0, 1] where the quotient is η: the root of a ξ² + b ξ − s η, without cancellation."""
-    b = d0 - eta * (d0 + d1 - 2 * s)
-    a = s - b
-    q = b.abs() + (b.square() + 4 * a * s * eta).clamp_(min=0).sqrt()
-    return torch.where(b >= 0, 2 * s * eta / q, q / (2 * a))
+def _root(eta: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tensor]:
+    """The ξ in [0, 1] where the quotient is η, and 1 / g′ there.
+
+    The odds ξ / (1 − ξ) solve a quadratic with the coefficients s (1 − η), b and −s η, whose discriminant is a sum of
+    positive terms; its root r is also the curve's denominator over that derivative, but for a factor s.
+    """
+    below = s * eta
+    above = s - below
+    sides = d0 + d1
+    b = torch.addcmul(d0, eta, sides, value=-1)
+    r = torch.addcmul(b * b, below, above, value=4).sqrt_()
+    q, rises = b.abs().add_(r), b >= 0
+    xi = torch.where(rises, below + below, q).div_(q.add_(torch.where(rises, below, above), alpha=2))
+    denominator = torch.lerp(torch.lerp(s, d1, xi), torch.lerp(d0, s, xi), xi)
+    return xi, denominator.div_(r.mul_(s))
 
 
 def _constants(bins: int, bound: float) -> tuple[float, float]:

@@ -36,8 +36,6 @@ class Pushforward(Law):
         tensor(0.0796, grad_fn=<ExpBackward0>)
     """
 
-    has_rsample = True
-
     def __init__(
         self, base: Distribution, bijection: Bijection, context: Float[Tensor, "*batch c"] | None = None
     ) -> None:
@@ -45,6 +43,7 @@ class Pushforward(Law):
         self.base = base
         self.bijection = bijection
         self.context = context
+        self.has_rsample = base.has_rsample
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
         """Draw patterns with their log-densities at the cost of drawing, with gradients to the parameters."""
@@ -60,7 +59,8 @@ class Pushforward(Law):
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw patterns."""
-        return self.rsample(sample_shape)
+        x: Tensor = self.bijection(self.base.sample(torch.Size(sample_shape)), self.context)[0]
+        return x
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The log-density by the change of variables."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -48,6 +49,13 @@ class MLP(nn.Module):
     def columns(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, "outputs n"]:
         """The transpose of ``forward(x)``, stored output by output, at no cost beyond that of ``forward``."""
         return addmm(self.last.bias[:, None], self.last.weight, self._features(x).T)
+
+    @torch.no_grad()
+    def near_zero(self) -> Self:
+        """Make the outputs small, yet with a gradient for every layer; a univariate map then starts as the identity."""
+        self.last.weight.mul_(0.01)
+        self.last.bias.zero_()
+        return self
 
     def _features(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch features"]:
         for layer in self.hidden:
