@@ -102,7 +102,7 @@ def empty_folder(folder: Path) -> dict[str, Any]:
 
 
 def parquet_with_text(folder: Path) -> dict[str, Any]:
-    pd.DataFrame({"a": np.arange(30.0), "town": ["Bern"] * 30}).to_parquet(folder / "t.parquet")
+    pd.DataFrame({"a": np.arange(1200.0), "town": [f"town {i}" for i in range(1200)]}).to_parquet(folder / "t.parquet")
     return {"source": folder / "t.parquet"}
 
 
@@ -155,6 +155,16 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     ("infinity", replaced(3, "1,-inf"), ("row 2 (line 3), column 'b' is infinite",)),
     ("overflow", replaced(3, "1,1e999"), ("row 2 (line 3), column 'b' is infinite",)),
     ("text in a column", replaced(8, "1,x7"), ("row 7 (line 8), column 'b' holds the text 'x7'", "--drop b")),
+    (
+        "an empty cell among text",
+        text(["a,b", *["1.5,x", "2.5,y"] * 20, "1,"]),
+        ("row 41 (line 42), column 'b' is empty",),
+    ),
+    (
+        "identities",
+        text(["a,b", *(f"{i / 7},id-{i}" for i in range(1200))]),
+        ("column 'b'", "more than 1,000 different", "--drop b"),
+    ),
     ("dates", text(["day,v", *(f"2020-01-{d:02d},{d}" for d in range(1, 31))]), ("'day'", "--drop day")),
     ("decimal commas", text(["a;b", "1,5;2"] * 20, delimiter=";"), ("'1,5'", "a decimal needs a point")),
     ("two columns of one name", text(rows(header="a,a")), ("several columns named 'a'",)),
@@ -165,13 +175,14 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     ("an option for pictures", text(rows(), size=8), ("--size", "t.csv", "a table")),
     ("all constant", text(["a,b"] + ["3,4.5"] * 40), ("all columns are constant", "nothing to learn")),
     ("too few rows", text(rows(12)), ("t.csv has 12 rows", "at least 24 are needed")),
-    ("text in parquet", parquet_with_text, ("column 'town'", "'Bern'", "--drop town")),
+    ("identities in parquet", parquet_with_text, ("column 'town'", "1,000 different", "--drop town")),
     (
         "damaged parquet",
         text(b"PAR1 and then nothing", "t.parquet"),
         ("t.parquet cannot be read as Parquet",),
     ),
-    ("text in a frame", frame(b=["x"] * 30), ("the frame", "column 'b'", "'x'")),
+    ("dates in a frame", frame(b=pd.date_range("2020", periods=30)), ("the frame", "column 'b'", "neither a number")),
+    ("missing text in a frame", frame(b=["x"] * 29 + [None]), ("row 30, column 'b' is empty", "fill")),
     ("missing value in a frame", frame(b=[1.0] * 29 + [None]), ("row 30, column 'b' is empty",)),
     ("complex column in a frame", frame(b=np.ones(30) * 1j), ("the frame cannot be read",)),
     ("several arrays", npz(x=MANY, y=MANY[:5]), ("x (40×3 float64), y (5×3 float64)", "--key")),

@@ -12,6 +12,7 @@ from pushforward.auditing import Audit
 from pushforward.auditing import audit as audit_arrays
 from pushforward.auditing.two_sample import Observe
 from pushforward.data import Dataset, Splits, load
+from pushforward.data.alike import alike
 from pushforward.data.dataset import Array
 from pushforward.errors import InputError
 from pushforward.run import Run
@@ -62,7 +63,8 @@ class Sides:
             train_real=None if self.train_real is None else self.train_real.numeric(),
             train_fake=None if self.train_fake is None else self.train_fake.numeric(),
             pictures=real.kind == "pictures",
-            columns=real.columns or None,
+            columns=real.components or None,
+            levels=real.names,
             features=features,
             modes=None if self.modes is None else list(self.modes),
             reference=self.reference,
@@ -118,14 +120,24 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
     both = replace(both, fake=_in_form_of(both.real, both.fake))
     if train is not None:
         both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
+    both = _named_alike(both)
     return both if modes is None else replace(both, modes=_modes(both.real, modes))
+
+
+def _named_alike(both: Sides) -> Sides:
+    """With one code for each name of a category, whichever set has it."""
+    sets = [data for data in (both.real, both.fake, both.train_real, both.train_fake) if data is not None]
+    named = iter(alike(sets))
+    real, fake = next(named), next(named)
+    train_real = None if both.train_real is None else next(named)
+    return replace(both, real=real, fake=fake, train_real=train_real, train_fake=next(named, None))
 
 
 def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, reading: dict[str, Any]) -> Sides:
     """Data, or what another run kept, against a run's samples."""
     if run_real is None:
         context = run.context_names or None
-        dataset = run.schema.conform(_load(real, {"context": context, **reading}))
+        dataset = run.schema.conform(_load(real, {"context": context, **run.reading_of_series(), **reading}))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
         return Sides(dataset, run.sample_like(dataset, seed))
@@ -180,8 +192,17 @@ def _most(run: Run) -> int:
 
 
 def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
-    real, train = real_side(parts, run), parts.train.thinned(_most(run), seed)
-    return Sides(real, run.sample_like(real, seed), train, run.sample_like(train, seed + 1), reference="test part")
+    real, reference = real_side(parts, run), "test part"
+    if len(real) < FEWEST:  # no discriminator will learn from the others
+        return Sides(real, _fake(run, real, seed), reference=reference)
+    train = parts.train.thinned(_most(run), seed)
+    return Sides(real, _fake(run, real, seed), train, _fake(run, train, seed + 1), reference=reference)
+
+
+def _fake(run: Run, real: Dataset, seed: int) -> Dataset:
+    """Samples under the contexts of data, and with their gaps, lest these tell the two apart."""
+    fake = run.sample_like(real, seed)
+    return fake.with_gaps_of(real) if real.has_missing else fake
 
 
 def _as_run(source: Any) -> Run | None:
@@ -218,7 +239,7 @@ def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset
 def _modes(real: Dataset, name: str) -> Array:
     if name not in real.context:
         raise InputError(f"{real.name} has no {name!r} beside its patterns to name their modes; leave --modes out")
-    return real.context[name]
+    return real.entries(name)
 
 
 def _load(source: Any, reading: dict[str, Any]) -> Dataset:

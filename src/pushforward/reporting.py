@@ -17,6 +17,7 @@ from pushforward.auditing.two_sample import Observe
 from pushforward.calibration import calibration, gap_of_run
 from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
+from pushforward.fans import fan_of_run
 from pushforward.judging import FEWEST, Sides, audit_run, ignore, real_side, sides
 from pushforward.report import FamilyRecord, ReportData, write
 from pushforward.report.game import game_page
@@ -59,7 +60,7 @@ def measure(run: Run, parts: Splits) -> FamilyRecord:
     run.save()
     return FamilyRecord(
         run.name,
-        both.fake.numeric(),
+        _shown(both.fake, audit is not None)[0],
         likelihood=likelihood,
         density=run.family.density,
         audit=audit,
@@ -70,7 +71,15 @@ def measure(run: Run, parts: Splits) -> FamilyRecord:
         gap=gap,
         pit=pit,
         training=None if both.train_real is None else both.train_real.numeric(),
+        fan=fan_of_run(run, both.real) if both.real.kind == "series" and run.name == "autoregressive" else None,
     )
+
+
+def _shown(dataset: Dataset, audited: bool) -> tuple[np.ndarray[Any, Any], tuple[str, ...]]:
+    """Patterns and their columns as the page shows them: of a series that no audit compares, step by step."""
+    if dataset.kind == "series" and not audited:
+        return dataset.numeric().reshape(-1, len(dataset.columns)), dataset.columns
+    return dataset.numeric(), dataset.components
 
 
 def page_of_runs(
@@ -83,16 +92,17 @@ def page_of_runs(
 ) -> ReportData:
     """What a page says of runs on the same data."""
     data = runs[0].record["data"]
-    real = real_side(parts, runs[0])
+    real, columns = _shown(side := real_side(parts, runs[0]), any(record.audit is not None for record in records))
     order = ranking({record.name: record.audit for record in records if record.audit is not None})
     return ReportData(
         title=data["name"],
         data_description=data["description"],
         sizes={part: data[part] for part in ("train", "validation", "test")},
         seed=runs[0].seed,
-        real=real.numeric(),
+        real=real,
         families=records,
-        columns=real.columns,
+        columns=columns,
+        levels=side.names,
         baseline=halves,
         provenance={
             "command": command,
@@ -210,6 +220,7 @@ def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Pat
             FamilyRecord(both.fake.name, both.fake.numeric()[result.kept["fake"]], audit=result, training=training)
         ],
         columns=both.real.columns,
+        levels=both.real.names,
         provenance={
             "command": command,
             "page": str(out),

@@ -34,6 +34,7 @@ class ColumnDifference:
         adjusted: The p-value for all comparisons made together (Benjamini & Hochberg 1995).
         low: The distance of the two laws is hardly smaller; the interval covers it at least as often as asked.
         high: It is hardly greater.
+        most: Of a column of categories the one whose shares differ most, in words; empty for numbers.
     """
 
     column: str
@@ -45,6 +46,7 @@ class ColumnDifference:
     adjusted: float
     low: float
     high: float
+    most: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -85,7 +87,11 @@ def compare_columns(
 
 
 def column_differences(
-    real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], columns: Sequence[str], level: float = 0.05
+    real: Float[np.ndarray, "n d"],
+    fake: Float[np.ndarray, "m d"],
+    columns: Sequence[str],
+    level: float = 0.05,
+    levels: Sequence[Sequence[str]] = (),
 ) -> list[ColumnDifference]:
     r"""Compare two tables column by column, each column for itself.
 
@@ -93,14 +99,21 @@ def column_differences(
     the total variation :math:`\tfrac12 \sum_c |p_c - q_c|` over its :func:`cells` with the p-value of Pearson's χ²
     test, or of Fisher's exact one where few patterns are expected in a cell. The intervals follow from the
     inequalities of Dvoretzky, Kiefer & Wolfowitz (Massart 1990) and of Bretagnolle, Huber and Carol (1979); they
-    are wider than need be.
+    are wider than need be. Columns with ``levels`` hold the codes of these names.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(100, 2))
         >>> [c.statistic for c in column_differences(x, np.sign(x), ("a", "b"))]
         ['total variation', 'total variation']
     """
-    return [_difference(real[:, j], fake[:, j], name, j, level) for j, name in enumerate(columns)]
+    found = [
+        _difference(real[:, j], fake[:, j], name, j, level, bool(levels and levels[j]))
+        for j, name in enumerate(columns)
+    ]
+    return [
+        replace(c, most=_most(real[:, c.index], fake[:, c.index], levels[c.index])) if levels and levels[c.index] else c
+        for c in found
+    ]
 
 
 def cells(pooled: Float[np.ndarray, " n"], most: int, fewest: int) -> Int[np.ndarray, " n"]:
@@ -136,13 +149,13 @@ def _merged(codes: Int[np.ndarray, " n"], fewest: int) -> Int[np.ndarray, " n"]:
 
 
 def _difference(
-    real: Float[np.ndarray, " n"], fake: Float[np.ndarray, " m"], name: str, index: int, level: float
+    real: Float[np.ndarray, " n"], fake: Float[np.ndarray, " m"], name: str, index: int, level: float, named: bool
 ) -> ColumnDifference:
     from scipy.stats import ks_2samp
 
     n, m = len(real), len(fake)
     pooled = np.concatenate([real, fake])
-    if _repeats(pooled):
+    if named or _repeats(pooled):
         codes = cells(pooled, FEW, math.ceil(EXPECTED * (n + m) / min(n, m)))
         counts = np.stack([np.bincount(part, minlength=codes.max() + 1) for part in (codes[:n], codes[n:])])
         statistic, dimensions, p_value = "total variation", counts.shape[1], _homogeneity(counts)
@@ -154,6 +167,13 @@ def _difference(
     margin = _deviation(n, dimensions, level) + _deviation(m, dimensions, level)
     low, high = max(0.0, distance - margin), min(1.0, distance + margin)
     return ColumnDifference(name, index, distance, p_value, p_value <= level, statistic, p_value, low, high)
+
+
+def _most(real: Float[np.ndarray, " n"], fake: Float[np.ndarray, " m"], levels: Sequence[str]) -> str:
+    """The category whose shares differ most."""
+    p, q = (np.bincount(x.astype(np.int64), minlength=len(levels)) / len(x) for x in (real, fake))
+    k = int(np.abs(p - q).argmax())
+    return f"{levels[k]}: {100 * p[k]:.1f} % of the data, {100 * q[k]:.1f} % of the samples"
 
 
 def _repeats(pooled: Float[np.ndarray, " n"]) -> bool:

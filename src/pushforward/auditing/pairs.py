@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pushforward.auditing.columns import ColumnDifference, cells, column_differences
 from pushforward.errors import InputError
@@ -34,7 +34,7 @@ class PairDifference:
         first: One column's name.
         second: The other's.
         distance: Half the summed difference of the two tables of :math:`p_{ab} - p_a p_b`.
-        rank_real: The rank correlation in the data, of ranks among both sets.
+        rank_real: The rank correlation in the data, of ranks among both sets; ``None`` where categories have no order.
         rank_fake: The same in the samples.
         p_value: Of equal joint laws.
         adjusted: For all comparisons made together (Benjamini & Hochberg 1995).
@@ -44,8 +44,8 @@ class PairDifference:
     first: str
     second: str
     distance: float
-    rank_real: float
-    rank_fake: float
+    rank_real: float | None
+    rank_fake: float | None
     p_value: float
     adjusted: float
     differs: bool
@@ -55,6 +55,8 @@ class PairDifference:
         return asdict(self)
 
     def __str__(self) -> str:
+        if self.rank_real is None or self.rank_fake is None:
+            return f"{self.first} and {self.second}: dependence apart by {self.distance:.2f}".replace("0.", ".")
         ranks = f"data {self.rank_real:.2f}, samples {self.rank_fake:.2f}".replace("-", "−").replace("0.", ".")
         return f"{self.first} and {self.second}: rank correlation {ranks}"
 
@@ -94,6 +96,7 @@ def compare_table(
     names: Sequence[str],
     rng: np.random.Generator,
     level: float = 0.05,
+    levels: Sequence[Sequence[str]] = (),
 ) -> TableDifferences:
     r"""Compare two tables by every column and every pair of columns.
 
@@ -109,6 +112,8 @@ def compare_table(
         names: D names.
         rng: Draws the columns to pair where there are more than 200.
         level: The false discovery rate.
+        levels: For each column the names of its codes, none where it holds numbers; all do by default. Codes have no
+            order, so of their pairs only the first test is made.
 
     Raises:
         InputError: if the tables and the names disagree on the number of columns.
@@ -128,19 +133,30 @@ def compare_table(
             f"the data have {real.shape[1]} columns, the samples {fake.shape[1]} and {len(names)} are named: "
             "give both the same columns and name each once"
         )
-    columns = column_differences(real, fake, names, level)
+    columns = column_differences(real, fake, names, level, levels)
     drawn = np.arange(len(names))
     if len(names) > MOST_COLUMNS:
         drawn = np.sort(rng.choice(len(names), MOST_COLUMNS, replace=False))
     first, second = np.triu_indices(len(drawn), 1)
-    found = _dependence(real[:, drawn], fake[:, drawn])[:, first, second]
+    ordered = np.array([not (levels and levels[j]) for j in drawn.tolist()])
+    ranked = (ordered[first] & ordered[second]).tolist()
+    found = _dependence(real[:, drawn], fake[:, drawn], ordered)[:, first, second]
     p_values = np.concatenate([[c.p_value for c in columns], found[3]])
     adjusted = false_discovery_control(p_values)
     judged = [c.judged(float(a), level) for c, a in zip(columns, adjusted, strict=False)]
     pairs = [
-        PairDifference(names[drawn[i]], names[drawn[j]], distance, rank_real, rank_fake, p, a, a <= level)
-        for i, j, (distance, rank_real, rank_fake, p), a in zip(
-            first, second, found.T.tolist(), adjusted[len(columns) :].tolist(), strict=True
+        PairDifference(
+            names[drawn[i]],
+            names[drawn[j]],
+            distance,
+            rank_real if has_ranks else None,
+            rank_fake if has_ranks else None,
+            p,
+            a,
+            a <= level,
+        )
+        for i, j, has_ranks, (distance, rank_real, rank_fake, p), a in zip(
+            first, second, ranked, found.T.tolist(), adjusted[len(columns) :].tolist(), strict=True
         )
     ]
     return TableDifferences(
@@ -151,7 +167,9 @@ def compare_table(
     )
 
 
-def _dependence(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "4 d d"]:
+def _dependence(
+    real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], ordered: Bool[np.ndarray, " d"]
+) -> Float[np.ndarray, "4 d d"]:
     """Of every pair the distance, the two rank correlations and the p-value."""
     from scipy.stats import norm, rankdata
 
@@ -165,7 +183,9 @@ def _dependence(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"]) 
     rank_real, rank_fake = _correlations(ranks[:n])[0], _correlations(ranks[n:])[0]
     se = np.sqrt(np.maximum(_correlations(ranks)[1] * (1 / n + 1 / m), 1e-24))
     p_ranks = 2 * norm.sf(np.abs(rank_real - rank_fake) / se)
-    return np.stack([distance, rank_real, rank_fake, np.minimum(1.0, 2 * np.minimum(p_cells, p_ranks))])
+    p_both = np.minimum(1.0, 2 * np.minimum(p_cells, p_ranks))
+    p = np.where(np.logical_and.outer(ordered, ordered), p_both, p_cells)
+    return np.stack([distance, rank_real, rank_fake, p])
 
 
 def _joint(codes: Int[np.ndarray, "n d"], width: int) -> Float[np.ndarray, "d k d k"]:

@@ -55,6 +55,7 @@ class _Sets:
     features: dict[str, np.ndarray]
     features_name: str
     columns: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
 
     @property
     def is_real(self) -> Bool[np.ndarray, " n"]:
@@ -82,6 +83,7 @@ def audit(
     train_fake: np.ndarray | None = None,
     pictures: bool | None = None,
     columns: Sequence[str] | None = None,
+    levels: Sequence[Sequence[str]] = (),
     features: str | None = None,
     modes: Sequence[Any] | None = None,
     reference: str = "data",
@@ -104,6 +106,7 @@ def audit(
         train_fake: Samples for the discriminators to learn from; ``train_real`` must be given too.
         pictures: Whether the arrays are pictures; by default, if they have more than two axes.
         columns: Names of the D columns.
+        levels: For each column the names of its codes 0, 1, …, none where it holds numbers; all do by default.
         features: One of :data:`~pushforward.auditing.features.EXTRACTORS`; by default ``columns`` for rows and
             ``convolutions`` for pictures.
         modes: The known mode of each real pattern, shape ``(N,)``; then the samples' modes are counted.
@@ -137,9 +140,12 @@ def audit(
     notes += _notes(kept["real"], kept["fake"], names)
     chosen = {what: thinned(what, x, rng, notes) for what, x in kept.items()}
     patterns = {what: x[chosen[what]] for what, x in kept.items()}
-    found = extract(features or _default(patterns["real"]), *patterns.values())
+    found = extract(
+        features or _default(patterns["real"]), *patterns.values(), categories=[len(names) for names in levels]
+    )
     notes += found.notes
-    sets = _Sets(patterns, dict(zip(patterns, found.sets, strict=True)), found.name, names)
+    of_columns = tuple(tuple(each) for each in levels)
+    sets = _Sets(patterns, dict(zip(patterns, found.sets, strict=True)), found.name, names, of_columns)
     labels = None if named is None else named[chosen["real"]]
     return replace(_audit(sets, labels, reference, rng, level, notes, observe), kept=chosen)
 
@@ -229,7 +235,7 @@ def _resolution(
 
 def _table(sets: _Sets, rng: np.random.Generator, level: float) -> TableDifferences | None:
     real, fake = sets.patterns["real"], sets.patterns["fake"]
-    return compare_table(real, fake, sets.columns, rng, level) if real.ndim == 2 else None
+    return compare_table(real, fake, sets.columns, rng, level, sets.levels) if real.ndim == 2 else None
 
 
 def _covered(

@@ -1,4 +1,4 @@
-"""The encoding of what conditions: few whole numbers as categories, anything else standardised."""
+"""The encoding of what conditions: names and few whole numbers as categories, anything else standardised."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from pushforward.data.columns import is_integral, moments
+from pushforward.data.categories import Categories, Form, Level
+from pushforward.data.column import is_integral, moments
 from pushforward.data.dataset import Array
 from pushforward.errors import InputError
 
@@ -23,21 +24,23 @@ class ContextColumn:
 
     Arguments:
         name: The column's name.
-        dtype: NumPy's name of its type.
-        categories: The training part's whole numbers, if they are few; then it is one-hot.
+        dtype: NumPy's name of its type; of names, that of :class:`Categories`.
+        categories: The names, or the training part's whole numbers if they are few; then it is one-hot.
         shift: The mean, where there are no categories.
         scale: The standard deviation, idem.
     """
 
     name: str
     dtype: str
-    categories: tuple[int, ...] = ()
+    categories: tuple[Level, ...] = ()
     shift: float = 0.0
     scale: float = 1.0
 
     @classmethod
-    def fit(cls, name: str, x: Array) -> ContextColumn:
-        """Fit to the training part's values, shape ``(N,)``."""
+    def fit(cls, name: str, x: Array, categories: Categories | None = None) -> ContextColumn:
+        """Fit to the training part's values, or codes of ``categories``, shape ``(N,)``."""
+        if categories is not None:
+            return cls(name, categories.dtype, categories.levels)
         if is_integral(x):
             values = np.unique(x)
             if len(values) <= MOST_CATEGORIES:
@@ -52,21 +55,30 @@ class ContextColumn:
         """How many components it takes."""
         return len(self.categories) or 1
 
+    @property
+    def names(self) -> Categories | None:
+        """What its codes stand for, if they came in as names."""
+        return Categories(self.categories, cast(Form, self.dtype)) if self.dtype in ("str", "category") else None
+
     def encode(self, x: Array) -> Array:
         """The components in float64, ``(N, size)``; an ``InputError`` for a category not seen in training."""
         if not self.categories:
+            if x.dtype.kind not in "biuf":
+                raise InputError(f"context {self.name!r} holds text, but the model was fitted on numbers; give numbers")
             return cast(Array, (x.astype(np.float64)[:, None] - self.shift) / self.scale)
-        one_hot = x[:, None] == np.array(self.categories)
-        unseen = ~one_hot.any(axis=1)
-        if unseen.any():
+        codes = Categories(self.categories).codes(x)
+        if bool((codes < 0).any()):
+            unseen = x[(codes < 0).argmax()]
             raise InputError(
-                f"context {self.name!r} has the category {x[unseen][0]:g}, which the training part has "
-                f"not; it has {', '.join(map(str, self.categories))}"
+                f"context {self.name!r} has the category {f'{unseen:g}' if x.dtype.kind in 'iuf' else unseen}, which "
+                f"the training part has not; it has {', '.join(map(str, self.categories))}"
             )
-        return np.where(one_hot, 1.0, 0.0)
+        return np.eye(self.size)[codes]
 
     def decode(self, c: Array) -> Array:
-        """The inverse of :meth:`encode`, from ``(N, size)``."""
+        """The inverse of :meth:`encode`, from ``(N, size)``: values, or codes of :attr:`names`."""
+        if self.names is not None:
+            return cast(Array, c.argmax(axis=1).astype(np.int16))
         if self.categories:
             x = np.array(self.categories)[c.argmax(axis=1)]
         else:
@@ -74,10 +86,14 @@ class ContextColumn:
             x = x if np.dtype(self.dtype).kind == "f" else np.rint(x)
         return cast(Array, x.astype(self.dtype))
 
-    def value(self, given: Mapping[str, Any]) -> float:
-        """The value asked for by name, as a number."""
+    def value(self, given: Mapping[str, Any]) -> Level:
+        """The value asked for by name: a name where it has some, else a number."""
         if self.name not in given:
             raise InputError(f"the model is conditioned on {self.name!r}; give --given {self.name}=VALUE")
+        if self.names is not None:
+            asked = given[self.name]
+            text = str(asked).lower() if isinstance(asked, bool) else str(asked)  # true and false may be names
+            return next((level for level in self.categories if level == asked or str(level) == text), text)
         try:
             value = float(given[self.name])
         except (TypeError, ValueError):

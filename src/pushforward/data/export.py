@@ -46,11 +46,12 @@ def _writer(data: Dataset, path: Path) -> Callable[[Dataset, Path], None]:
     table: dict[str, Callable[[Dataset, Path], None]] = {".parquet": _parquet}
     for suffix, delimiter in ((".csv", ","), (".tsv", "\t")):
         table |= {suffix: _delimited(delimiter, False), f"{suffix}.gz": _delimited(delimiter, True)}
-    writers = {".npy": _npy, ".npz": _npz, **(pictures if data.kind == "pictures" else table)}
+    arrays = {} if data.categories else {".npy": _npy, ".npz": _npz}  # an array has no names
+    writers = arrays | (pictures if data.kind == "pictures" else table)
     suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
     if suffix.lower() not in writers:
         ways = ", ".join(suffix or "no extension (a folder)" for suffix in sorted(writers))
-        what = "pictures" if data.kind == "pictures" else "rows"
+        what = "pictures" if data.kind == "pictures" else "rows with text" if data.categories else "rows"
         raise InputError(f"{path.name}: {what} cannot be written as {suffix or 'a folder'!r}; use {ways}")
     return writers[suffix.lower()]
 
@@ -63,7 +64,11 @@ def _refuse_replacing(path: Path, force: bool) -> None:
 
 
 def _columns(data: Dataset) -> dict[str, Array]:
-    return {name: data.column(name) for name in data.columns} | dict(data.context)
+    if data.kind == "series":  # a row for each step of each window
+        windows, steps = len(data), data.windows.shape[1]
+        at = {"window": np.repeat(np.arange(windows), steps), "step": np.tile(np.arange(steps), windows)}
+        return at | {name: data.column(name).ravel() for name in data.columns}
+    return {name: data.entries(name) for name in (*data.columns, *data.context)}
 
 
 def _delimited(delimiter: str, gzipped: bool) -> Callable[[Dataset, Path], None]:
@@ -80,10 +85,11 @@ def _delimited(delimiter: str, gzipped: bool) -> Callable[[Dataset, Path], None]
 
 
 def _parquet(data: Dataset, path: Path) -> None:
-    import pyarrow as pa
-    from pyarrow import parquet
+    import pandas as pd
 
-    parquet.write_table(pa.table(_columns(data)), path)
+    frame = pd.DataFrame(_columns(data))
+    categories = [name for name, c in data.categories.items() if c.dtype == "category"]
+    frame.astype(dict.fromkeys(categories, "category")).to_parquet(path, index=False)
 
 
 def _npy(data: Dataset, path: Path) -> None:

@@ -21,10 +21,13 @@ from pushforward.data.arrays import (
     tensor_to_numpy,
 )
 from pushforward.data.dataset import Array, Dataset
+from pushforward.data.delimited import read_delimited
 from pushforward.data.files import existing
 from pushforward.data.pictures import Framing, Progress, frame_pictures, read_pictures
 from pushforward.data.selection import Selection, as_names, listed
-from pushforward.data.tables import Columns, read_delimited, read_frame, read_parquet
+from pushforward.data.series import default_window, read_steps
+from pushforward.data.tables import Columns, read_frame, read_parquet
+from pushforward.data.views import windows_of
 from pushforward.errors import InputError
 
 __all__ = ["load"]
@@ -42,6 +45,8 @@ class _Request:
     delimiter: str | None
     cache: str | os.PathLike[str] | None
     progress: Progress | None
+    time: str | None = None
+    window: int | None = None
 
 
 def load(
@@ -52,6 +57,9 @@ def load(
     drop: str | Iterable[str] | None = None,
     context: str | Iterable[str] | None = None,
     delimiter: str | None = None,
+    time: str | None = None,
+    series: bool = False,
+    window: int | None = None,
     size: int | Iterable[int] | None = None,
     mode: str | None = None,
     skip_bad: bool = False,
@@ -73,6 +81,10 @@ def load(
         context: Columns that condition the model and are not modelled; another array of an ``.npz``; the
             digits' ``"label"``.
         delimiter: What separates cells: by default a comma, in ``.tsv`` a tab.
+        time: The column of time stamps that makes rows a series. Rows may be missing, and so may values.
+        series: Whether rows are the equal steps of a series without a calendar.
+        window: How many steps a window of the series has; by default a week or a day, what the calendar offers up to
+            168 steps, and 24 steps more.
         size: Height and width of pictures, or one number for both: resized to cover it and cropped.
         mode: ``"L"`` or ``"RGB"`` for pictures; by default grey if all are.
         skip_bad: Leave corrupt pictures out, and count them, instead of refusing them.
@@ -93,16 +105,19 @@ def load(
     framing = Framing(_as_size(size), mode, skip_bad)
     if mode not in (None, "L", "RGB"):
         raise InputError(f"--mode is L (grey) or RGB, not {mode!r}")
-    given = _given({"key": key, "delimiter": delimiter} | vars(selection) | vars(framing))
+    of_series = {"time": time, "series": series and time is None, "window": window}
+    given = _given({"key": key, "delimiter": delimiter} | of_series | vars(selection) | vars(framing))
     if isinstance(source, Dataset):
         _refuse_unused(given, frozenset(), source.name, "a Dataset, which is taken as it is")
         return source
     path = _path_of(source)
     file_kind = _kind_of(source, path)
     read, used, what = READERS[file_kind]
+    if (time is not None or series) and file_kind in _SERIES:
+        read, used, what = _series, _OF_SERIES | (used & {"key", "delimiter"}), "a series"
     name = name or (path.name if path else "digits" if file_kind == "digits" else "data")
     _refuse_unused(given, used, name, what)
-    data = read(_Request(path or source, name, selection, framing, key, delimiter, cache, progress))
+    data = read(_Request(path or source, name, selection, framing, key, delimiter, cache, progress, time, window))
     where = "digits" if file_kind == "digits" else str(path) if path else None
     plain = {option: list(value) if isinstance(value, tuple) else value for option, value in given.items()}
     origin = None if where is None else {"source": where, **plain}
@@ -180,10 +195,11 @@ def _digits(request: _Request) -> dict[str, Any]:
 
 
 def _table(columns: Columns, request: _Request) -> dict[str, Any]:
-    modelled, context = columns
+    modelled, context, categories = columns
     if not len(next(iter(modelled.values()))):
         raise InputError(f"{request.name} has columns and no rows; give a file with data")
-    return {"kind": "table", "values": modelled, "columns": tuple(modelled), "context": context}
+    patterns = {"kind": "table", "values": modelled, "columns": tuple(modelled)}
+    return patterns | {"context": context, "categories": categories}
 
 
 def _delimited(request: _Request) -> dict[str, Any]:
@@ -246,9 +262,41 @@ def _pictures(request: _Request) -> dict[str, Any]:
     return {"kind": "pictures", "values": pictures, "levels": 256, "skipped": skipped}
 
 
+def _series(request: _Request) -> dict[str, Any]:
+    """Every window of a series."""
+    source = request.source
+    if isinstance(source, Path) and source.suffix in (".npy", ".npz"):
+        source = read_npy(source) if source.suffix == ".npy" else read_npz(source, request.key, ())[0]
+    elif isinstance(source, Tensor):
+        source = tensor_to_numpy(source)
+    steps = read_steps(source, request.name, request.time, request.selection, request.delimiter)
+    for j, column in enumerate(steps.columns):
+        if np.isnan(steps.values[:, j]).all():
+            raise InputError(f"{request.name}: column {column!r} has no values; leave it out with --drop {column}")
+    window = default_window(steps.interval) if request.window is None else request.window
+    if window < 2:
+        raise InputError(f"--window is a number of steps from 2 on, not {window}")
+    if len(steps.values) < window:
+        raise InputError(
+            f"{request.name} has {len(steps.values)} steps, fewer than a window of {window}; "
+            "give a longer series, or a smaller --window"
+        )
+    stamps = {} if steps.stamps is None else {str(request.time): windows_of(steps.stamps, window)}
+    return {
+        "kind": "series",
+        "values": windows_of(steps.values, window),
+        "columns": steps.columns,
+        "context": stamps,
+        "interval": steps.interval,
+    }
+
+
 _SELECTED = frozenset({"columns", "drop", "context"})
 _EITHER = _SELECTED | {"size", "mode"}  # an array may be rows or pictures
 _FRAMED = frozenset({"size", "mode", "skip_bad"})
+
+_SERIES = frozenset({"csv", "tsv", "parquet", "frame", "npy", "npz", "array", "tensor"})
+_OF_SERIES = frozenset({"time", "series", "window", "columns", "drop"})
 
 READERS: dict[str, tuple[Callable[[_Request], dict[str, Any]], frozenset[str], str]] = {
     "digits": (_digits, frozenset({"context"}), "the embedded pictures"),

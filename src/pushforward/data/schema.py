@@ -12,11 +12,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pushforward.data.calendar import Calendar
 from pushforward.data.columns import Columns
 from pushforward.data.context import ContextColumn
 from pushforward.data.dataset import Array, Dataset
 from pushforward.data.pixels import Pixels
 from pushforward.data.selection import listed
+from pushforward.data.windows import Windows
 from pushforward.errors import InputError
 from pushforward.event import Event
 
@@ -37,7 +39,7 @@ class Schema:
     which no change of units alters.
 
     Arguments:
-        patterns: The encoding of rows or of pictures.
+        patterns: The encoding of rows, of pictures or of windows.
         context: The encoding of what conditions, column by column.
         name: The training data's name.
         file_kind: How the training data came in, hence how samples should go out.
@@ -52,8 +54,8 @@ class Schema:
         True
     """
 
-    patterns: Columns | Pixels
-    context: tuple[ContextColumn, ...]
+    patterns: Columns | Pixels | Windows
+    context: tuple[ContextColumn | Calendar, ...]
     name: str
     file_kind: str
 
@@ -62,8 +64,11 @@ class Schema:
         """Fit to the training part; an ``InputError`` if it is too small or all the same."""
         if len(data) < FEWEST_ROWS:
             raise InputError(f"{data.name} has {len(data)} rows to learn from; at least {FEWEST_ROWS} are needed")
-        patterns = Pixels.fit(data) if data.kind == "pictures" else Columns.fit(data)
-        context = tuple(ContextColumn.fit(name, x) for name, x in data.context.items())
+        patterns = _PATTERNS.get(data.kind, Columns).fit(data)
+        if data.kind == "series":
+            calendars = tuple(Calendar.fit(name, x, data.interval) for name, x in data.context.items())
+            return cls(patterns, calendars, data.name, data.file_kind)
+        context = tuple(ContextColumn.fit(name, x, data.categories.get(name)) for name, x in data.context.items())
         return cls(patterns, context, data.name, data.file_kind)
 
     @cached_property
@@ -109,27 +114,46 @@ class Schema:
         missing = [column.name for column in self.context if column.name not in data.context]
         if missing:
             raise InputError(f"{data.name} lacks the context {listed(missing)}; name it with --context")
-        return self._context(data.context)
+        return self._context({column.name: data.entries(column.name) for column in self.context})
 
-    def context_from(self, given: Mapping[str, Any], n: int) -> Float[Tensor, "n c"] | None:
-        """``n`` equal vectors of context from values by name, as ``--given label=3`` gives them."""
-        unknown = [name for name in given if name not in [column.name for column in self.context]]
+    def prefix_from(self, given: Mapping[str, Any]) -> Float[Tensor, " k"] | None:
+        """The first components from what of the values by name is not context; ``None`` if nothing is.
+
+        Raises:
+            InputError: If the patterns have no columns of these names, or they are not the first ones.
+        """
+        modelled = {name: value for name, value in given.items() if name not in [c.name for c in self.context]}
+        if not modelled:
+            return None
+        names = [column.name for column in self.patterns.modelled] if isinstance(self.patterns, Columns) else []
+        unknown = [name for name in modelled if name not in names]
         if unknown:
             has = listed(column.name for column in self.context) or "none"
             raise InputError(f"the model is not conditioned on {listed(unknown)}; its context is {has}")
+        assert isinstance(self.patterns, Columns)  # only columns have names
+        return torch.from_numpy(self.patterns.encode_prefix(modelled)).float()
+
+    def context_from(self, given: Mapping[str, Any], n: int) -> Float[Tensor, "n c"] | None:
+        """``n`` equal vectors of context from values by name, as ``--given label=3`` gives them."""
         return self._context({column.name: np.full(n, column.value(given)) for column in self.context})
 
     def decode(self, y: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> Dataset:
-        """The patterns in the data's own kind, columns and types; discrete values on their grid."""
+        """The patterns in the data's own kind, columns and types; discrete values on their grid.
+
+        What a calendar says of a window does not tell when it was: windows come back without stamps.
+        """
         if y.ndim != 2 or y.shape[1] != self.event.size:
             raise ValueError(f"expected vectors of shape (n, {self.event.size}), received {tuple(y.shape)}")
         y = y.detach().cpu()
         values = self.patterns.decode((y if y.dtype == torch.float64 else y.float()).numpy())
         columns: dict[str, Array] = {}
-        if context is not None:
-            parts = context.detach().to("cpu", torch.float64).split([column.size for column in self.context], dim=1)
-            columns = {c.name: c.decode(part.numpy()) for c, part in zip(self.context, parts, strict=True)}
-        return Dataset(**values, name=self.name, context=columns, file_kind=self.file_kind)
+        categories = values.pop("categories", {})
+        conditions = [column for column in self.context if isinstance(column, ContextColumn)]
+        if context is not None and conditions:
+            parts = context.detach().to("cpu", torch.float64).split([column.size for column in conditions], dim=1)
+            columns = {c.name: c.decode(part.numpy()) for c, part in zip(conditions, parts, strict=True)}
+            categories |= {c.name: c.names for c in conditions if c.names is not None}
+        return Dataset(**values, name=self.name, context=columns, file_kind=self.file_kind, categories=categories)
 
     def describe(self) -> str:
         """A line for each column, or one for pictures."""
@@ -147,8 +171,9 @@ class Schema:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Schema:
         """The inverse of :meth:`to_json`."""
-        coding = Pixels if value["patterns"]["kind"] == "pictures" else Columns
-        context = tuple(ContextColumn.from_json(column) for column in value["context"])
+        coding = _PATTERNS.get(value["patterns"]["kind"], Columns)
+        conditions = Calendar if coding is Windows else ContextColumn
+        context = tuple(conditions.from_json(column) for column in value["context"])
         return cls(coding.from_json(value["patterns"]), context, value["name"], value["file_kind"])
 
     def _context(self, columns: Mapping[str, Array]) -> Float[Tensor, "n c"] | None:
@@ -156,3 +181,7 @@ class Schema:
             return None
         parts = [torch.from_numpy(column.encode(columns[column.name])) for column in self.context]
         return torch.cat(parts, dim=1).float()
+
+
+_PATTERNS: dict[str, type[Columns] | type[Pixels] | type[Windows]] = {"pictures": Pixels, "series": Windows}
+"""The encoding of each kind of data that is not of columns."""

@@ -58,7 +58,7 @@ def as_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
     return tuple(n.strip() for n in names.split(",")) if isinstance(names, str) else tuple(map(str, names))
 
 
-def listed(names: Iterable[str], most: int = 20) -> str:
+def listed(names: Iterable[object], most: int = 20) -> str:
     """Names in quotes, the first few if there are many.
 
     Example:

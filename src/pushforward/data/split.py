@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pushforward.data.columns import is_integral
+from pushforward.data.column import is_integral
 from pushforward.data.dataset import Array, Dataset, blocks
 from pushforward.data.schema import FEWEST_ROWS
+from pushforward.data.views import unrolled
 from pushforward.errors import InputError
 
 __all__ = ["Splits", "split"]
@@ -45,6 +46,9 @@ def split(
 ) -> Splits:
     """Split into training, validation and test parts, each in the data's order.
 
+    A series is split in time: the parts follow each other and no window lies across two. The windows of validation and
+    test do not overlap, so that each step counts once; those of training do.
+
     A row in training that stands in the test part too is remembered, not predicted; so equal rows go
     ``together`` (one repeated so often that it would crowd the smallest part goes to training). Where all
     columns are discrete and more than a tenth of the rows are repeats, repetition is a property of the law
@@ -60,6 +64,8 @@ def split(
     """
     if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
         raise InputError(f"the three fractions of a split are at least 0 and sum to 1, not {fractions}")
+    if data.kind == "series":
+        return _in_time(data, fractions)
     sizes = _sizes(len(data), fractions)
     if sizes[0] < FEWEST_ROWS or any(n == 0 < share for n, share in zip(sizes, fractions, strict=True)):
         raise InputError(
@@ -76,6 +82,27 @@ def split(
     part = _parts(counts, sizes, np.random.default_rng(seed))[group]
     train, validation, test = (data.take(np.flatnonzero(part == i)) for i in range(3))
     return Splits(train, validation, test, repeated, _note(repeated, apart, len(data) - len(counts)))
+
+
+def _in_time(data: Dataset, fractions: tuple[float, float, float]) -> Splits:
+    """The parts of a series, one after another."""
+    window = data.windows.shape[1]
+    steps = len(data) + window - 1
+    train, validation, test = sizes = _sizes(steps, fractions)
+    if train < window + FEWEST_ROWS - 1 or any(0 < n < window for n in sizes[1:]):
+        needed = max(round((window + FEWEST_ROWS) / fractions[0]), *(round(window / f) for f in fractions[1:] if f))
+        raise InputError(
+            f"{data.name} has {steps:,} steps, too few to learn from and to keep some for the verdict in windows of "
+            f"{window}; about {needed:,} are needed, or a smaller --window"
+        )
+    parts = (
+        data.take(slice(0, train - window + 1)),
+        data.take(slice(train, train + max(0, validation - window + 1), window)),
+        data.take(slice(train + validation, train + validation + max(0, test - window + 1), window)),
+    )
+    missing = float(np.isnan(unrolled(data.windows)).mean())
+    note = f"{100 * missing:.3g} % of the values are missing" if missing else ""
+    return Splits(*parts, repeated=0, note=note)
 
 
 def _groups(hashes: Hash) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -1,179 +1,98 @@
-"""Tables by Apache Arrow: CSV and its kin, Parquet, data frames."""
+"""Tables by Apache Arrow: Parquet and data frames."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import itertools
-import math
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 
+from pushforward.data.categories import Categories, Coder, is_named
 from pushforward.data.dataset import Array
-from pushforward.data.files import first_line, reading
+from pushforward.data.files import reading
 from pushforward.data.selection import Selection
 from pushforward.errors import InputError
 
-__all__ = ["Columns", "read_delimited", "read_frame", "read_parquet"]
+__all__ = ["Columns", "Fault", "parted", "read_frame", "read_parquet", "remedy", "type_fault"]
 
-Columns = tuple[dict[str, Array], dict[str, Array]]
-"""The modelled and the conditioning columns."""
-
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-MISSING = {"", "na", "n/a", "nan", "-nan", "null", "#n/a", "#na", "<na>", "1.#ind", "1.#qnan"}
-DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "' '"}
+Columns = tuple[dict[str, Array], dict[str, Array], dict[str, Categories]]
+"""The modelled and the conditioning columns, and what the codes of either stand for where they are categories."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What keeps a column from being one of finite numbers, at a row counted from 0."""
+    """What keeps a column from being one of finite numbers or of names, at a row counted from 0."""
 
     column: str
     row: int
     what: str
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How a delimited file is laid out: ``header_line`` is 0 where its first row is data."""
-
-    path: Path
-    delimiter: str
-    names: list[str]
-    header_line: int
-    block_size: int
-
-
-def read_delimited(path: Path, delimiter: str | None, selection: Selection) -> Columns:
-    """Read numbers from delimited text, gzipped or not; a first row of numbers means: no header."""
-    default = "\t" if ".tsv" in path.suffixes else ","
-    delimiter = {None: default, "tab": "\t", "\\t": "\t"}.get(delimiter, cast(str, delimiter))
-    if len(delimiter) != 1 or not delimiter.isascii():
-        raise InputError(f"--delimiter must be one character or 'tab', not {delimiter!r}")
-    with reading(path.name, "delimited text"):
-        layout = _layout(path, delimiter)
-        modelled, context = selection.of(layout.names, path.name)
-        columns = _stream(layout, modelled + context)
-    return _parted(columns, modelled, context)
-
-
-def _stream(layout: Layout, wanted: list[str]) -> dict[str, Array]:
-    """The columns, block by block, so that no more than the result and a block is in memory.
-
-    Arrow infers types from the first block. Where whole numbers give way to fractions later on, all is read
-    again as fractions, and the columns that are whole after all are made so.
-    """
-    from pyarrow import ArrowException, float64, types
-
-    floats: dict[str, Any] = {}
-    try:
-        with _opened(layout, wanted, {}) as reader:
-            floats = {field.name: float64() for field in reader.schema if types.is_integer(field.type)}
-            return _gathered(reader, wanted)
-    except (ArrowException, _NotNumbersError) as error:
-        try:
-            if isinstance(error, _NotNumbersError) or not floats:
-                raise
-            with _opened(layout, wanted, floats) as reader:
-                columns = _gathered(reader, wanted)
-        except (ArrowException, _NotNumbersError) as error:
-            raise InputError(_why_not(layout, wanted, error)) from error
-        return {name: _whole_again(x) if name in floats else x for name, x in columns.items()}
-
-
-class _NotNumbersError(Exception):
-    """A block holds something else than finite numbers."""
-
-
-def _opened(layout: Layout, wanted: list[str], column_types: dict[str, Any]) -> Any:
-    from pyarrow import csv as arrow
-
-    return arrow.open_csv(
-        layout.path,
-        read_options=arrow.ReadOptions(
-            column_names=layout.names, skip_rows=layout.header_line, block_size=layout.block_size
-        ),
-        parse_options=arrow.ParseOptions(delimiter=layout.delimiter),
-        convert_options=arrow.ConvertOptions(include_columns=wanted, column_types=column_types),
-    )
-
-
-def _gathered(reader: Any, wanted: list[str]) -> dict[str, Array]:
-    columns: dict[str, Array] = {}
-    n = 0
-    for batch in reader:
-        for name in wanted:
-            if _type_fault(name, batch.column(name)):
-                raise _NotNumbersError(f"column {name!r} does not hold numbers")
-            x = batch.column(name).to_numpy(zero_copy_only=False)
-            if not np.isfinite(x).all():
-                raise _NotNumbersError(f"column {name!r} is not finite")
-            whole = columns.setdefault(name, np.empty(0, x.dtype))
-            if len(whole) < n + len(x):
-                whole.resize(max(n + len(x), len(whole) * 3 // 2), refcheck=False)  # in place, by moving pages
-            whole[n : n + len(x)] = x
-        n += len(batch)
-    for x in columns.values():
-        x.resize(n, refcheck=False)
-    return columns
-
-
-def _whole_again(x: Array) -> Array:
-    return x.astype(np.int64) if bool((x == np.rint(x)).all()) and np.abs(x).max() <= 2**53 else x
-
-
 def read_parquet(path: Path, selection: Selection) -> Columns:
-    """Read numeric columns of a Parquet file."""
+    """Read columns of numbers and of names from a Parquet file."""
     from pyarrow import parquet
 
     with reading(path.name, "Parquet"):
         with parquet.ParquetFile(path) as file:
             modelled, context = selection.of(file.schema_arrow.names, path.name)
-            table = file.read(modelled + context)
+            table = _as_declared(file.read(modelled + context))
         return _clean(table, path.name, modelled, context)
 
 
+def _as_declared(table: Any) -> Any:
+    """The table with the columns as dictionaries that pandas says are categories: Parquet keeps but those of text."""
+    from pyarrow import types
+
+    declared = (table.schema.pandas_metadata or {"columns": ()})["columns"]
+    for name in (column["name"] for column in declared if column["pandas_type"] == "categorical"):
+        i = table.schema.get_field_index(name)
+        if i >= 0 and not types.is_dictionary(table.schema.types[i]):
+            table = table.set_column(i, name, table.column(i).dictionary_encode())
+    return table
+
+
 def read_frame(frame: Any, selection: Selection) -> Columns:
-    """Take the numeric columns of a pandas frame; its index is left out."""
+    """Take columns of numbers and of names from a pandas frame; its index is left out."""
     import pyarrow as pa
 
     frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
     modelled, context = selection.of(list(frame.columns), "the frame")
-    with reading("the frame", "numbers"):
+    with reading("the frame", "numbers and text"):
         table = pa.Table.from_pandas(frame[modelled + context], preserve_index=False)
         return _clean(table, "the frame", modelled, context)
 
 
 def _clean(table: Any, where: str, modelled: list[str], context: list[str]) -> Columns:
-    columns, faults = _to_numpy(table)
+    columns, categories, faults = _to_numpy(table, where)
     if faults:
         fault = faults[0]
         place = f"{where}: row {fault.row + 1}, column {fault.column!r}"
-        raise InputError(f"{place} {fault.what}; {_remedy(fault.what, faults)}")
-    return _parted(columns, modelled, context)
+        raise InputError(f"{place} {fault.what}; {remedy(fault.what, faults)}")
+    return parted(columns, modelled, context, categories)
 
 
-def _parted(columns: dict[str, Array], modelled: list[str], context: list[str]) -> Columns:
-    return {name: columns[name] for name in modelled}, {name: columns[name] for name in context}
+def parted(
+    columns: dict[str, Array], modelled: list[str], context: list[str], categories: dict[str, Categories]
+) -> Columns:
+    """The columns by what they are for."""
+    return {name: columns[name] for name in modelled}, {name: columns[name] for name in context}, categories
 
 
-def _to_numpy(table: Any) -> tuple[dict[str, Array], list[Fault]]:
+def _to_numpy(table: Any, where: str) -> tuple[dict[str, Array], dict[str, Categories], list[Fault]]:
     import pyarrow as pa
 
     columns: dict[str, Array] = {}
+    categories: dict[str, Categories] = {}
     faults: list[Fault] = []
     for name in table.column_names:
         column = table.column(name)
         if pa.types.is_decimal(column.type):
             column = column.cast(pa.float64())
-        fault = _type_fault(name, column)
-        if fault is None:
+        fault = type_fault(name, column)
+        if fault is None and is_named(column.type):
+            categories[name], columns[name] = _coded(name, column, where)
+        elif fault is None:
             x = columns[name] = column.to_numpy()
             finite = np.isfinite(x)
             if not finite.all():
@@ -181,112 +100,38 @@ def _to_numpy(table: Any) -> tuple[dict[str, Array], list[Fault]]:
                 fault = Fault(name, row, "is not a number" if np.isnan(x[row]) else "is infinite")
         if fault is not None:
             faults.append(fault)
-    return columns, faults
+    return columns, categories, faults
 
 
-def _type_fault(name: str, column: Any) -> Fault | None:
+def _coded(name: str, column: Any, where: str) -> tuple[Categories, Array]:
+    from pyarrow import types
+
+    coder = Coder(name)
+    codes = coder.add(column)
+    if coder.overflows:
+        raise InputError(f"{where}: {coder.too_many()}")
+    return coder.categories(codes, "category" if types.is_dictionary(column.type) else "str")
+
+
+def type_fault(name: str, column: Any) -> Fault | None:
+    """The first value of a column that is neither a number nor a name, if its type allows such."""
     import pyarrow as pa
     from pyarrow import compute
 
     kind = column.type
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
-    if not numeric and column.null_count < len(column):
+    if not (numeric or is_named(kind)) and column.null_count < len(column):
         row = compute.index(compute.is_valid(column), True).as_py()
-        return Fault(name, row, f"holds {str(column[row].as_py())[:40]!r}, text or time instead of a number")
+        return Fault(name, row, f"holds {str(column[row].as_py())[:40]!r}, neither a number nor text")
     if column.null_count:
         return Fault(name, compute.index(compute.is_null(column), True).as_py(), "is empty")
     return None
 
 
-def _remedy(what: str, faults: list[Fault]) -> str:
+def remedy(what: str, faults: list[Fault]) -> str:
+    """What to do about the first fault and those like it."""
     names = ",".join(fault.column for fault in faults)
     if "text" in what:
         names = ",".join(fault.column for fault in faults if "text" in fault.what)
         return f"drop it with --drop {names}, or encode it as numbers"
     return f"fill or remove such rows, or drop the column with --drop {names}"
-
-
-# What follows runs on the first two rows, or to explain a failure: Arrow is fast, this is articulate.
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[IO[str]]:
-    with reading(path.name, "gzip" if path.suffix == ".gz" else "text"):
-        opened = gzip.open if path.suffix == ".gz" else open
-        with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
-            yield cast(IO[str], file)
-
-
-def _rows(file: IO[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the line each ends on, counted from 1."""
-    rows = csv.reader(file, delimiter=delimiter)
-    return ((rows.line_num, row) for row in rows if row)
-
-
-def _layout(path: Path, delimiter: str) -> Layout:
-    with _text(path) as file:
-        lines = list(itertools.islice(_rows(file, delimiter), 2))
-    if not lines:
-        raise InputError(f"{path.name} is empty; give a file with data")
-    first = [row for _, row in lines]
-    _refuse_wrong_delimiter(path, delimiter, first)
-    block_size = max(1 << 20, 64 * sum(len(cell) + 1 for row in first for cell in row))
-    if all(NUMBER.fullmatch(cell) for cell in first[0]):
-        return Layout(path, delimiter, [f"x{j}" for j in range(len(first[0]))], 0, block_size)
-    if len(first) == 1:
-        raise InputError(f"{path.name} has a header and no rows; give a file with data")
-    names = [cell.strip() or f"column{j + 1}" for j, cell in enumerate(first[0])]
-    return Layout(path, delimiter, names, lines[0][0], block_size)
-
-
-def _refuse_wrong_delimiter(path: Path, delimiter: str, first: list[list[str]]) -> None:
-    if len(first[0]) > 1:
-        return
-    for other, shown in DELIMITERS.items():
-        counts = {delimiter.join(row).count(other) for row in first}
-        if other != delimiter and len(counts) == 1 and counts != {0}:
-            raise InputError(
-                f"{path.name} has one column when split by {_shown(delimiter)}, but looks separated by "
-                f"{shown}; give --delimiter {'tab' if shown == 'tab' else shown}"
-            )
-
-
-def _why_not(layout: Layout, wanted: list[str], error: Exception) -> str:
-    """Name row, line and column of the first cell that is not a finite number, or the first ragged row."""
-    at = [(layout.names.index(name), name) for name in wanted]
-    with _text(layout.path) as file:
-        rows = itertools.islice(_rows(file, layout.delimiter), int(layout.header_line > 0), None)
-        for row, (line, cells) in enumerate(rows):
-            place = f"{layout.path.name}: row {row + 1} (line {line})"
-            if len(cells) != len(layout.names):
-                return f"{place} {_why_ragged(layout, cells)}"
-            faults = [Fault(name, row, what) for j, name in at if (what := _what_is_wrong(cells[j]))]
-            if faults:
-                what = faults[0].what
-                return f"{place}, column {faults[0].column!r} {what}; {_remedy(what, faults)}"
-    return f"{layout.path.name} cannot be read as numbers: {first_line(error)}; mend it or --drop the column"
-
-
-def _why_ragged(layout: Layout, cells: list[str]) -> str:
-    row, n = layout.delimiter.join(cells), len(layout.names)
-    mixed = [shown for other, shown in DELIMITERS.items() if other != layout.delimiter and row.count(other) == n - 1]
-    if mixed and n > 1:
-        return f"is separated by {mixed[0]} and the first by {_shown(layout.delimiter)}; use one throughout"
-    return f"has {len(cells)} cells where the first has {n}; mend or remove it"
-
-
-def _shown(delimiter: str) -> str:
-    return DELIMITERS.get(delimiter, repr(delimiter))
-
-
-def _what_is_wrong(cell: str) -> str | None:
-    if NUMBER.fullmatch(cell):
-        return "is infinite" if math.isinf(float(cell)) else None
-    bare = cell.strip().lower()
-    if bare in MISSING:
-        return "is empty" if not bare else f"is not a number ({cell.strip()})"
-    if bare.lstrip("+-") in ("inf", "infinity"):
-        return f"is infinite ({cell.strip()})"
-    if NUMBER.fullmatch(cell.replace(",", ".")):
-        return f"holds the text {cell!r}: a decimal needs a point, not a comma"
-    return f"holds the text {cell.strip()[:40]!r} instead of a number"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pushforward.report.page import render, write
-from pushforward.report.records import FamilyRecord, ReportData
+from pushforward.report.records import FamilyRecord, Fan, ReportData
 from pushforward.report.terminal import table
 
-__all__ = ["FamilyRecord", "ReportData", "render", "table", "write"]
+__all__ = ["FamilyRecord", "Fan", "ReportData", "render", "table", "write"]

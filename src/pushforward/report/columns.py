@@ -14,6 +14,7 @@ from pushforward.report.records import ReportData
 __all__ = ["BINS", "is_whole", "marginals", "outer_range", "pairs_by_distance", "worst_columns"]
 
 BINS = 30
+BARS = 8
 COLUMNS = 24
 
 
@@ -47,7 +48,12 @@ def marginals(data: ReportData) -> dict[str, Any]:
     order = worst_columns(data)
     sets = [np.asarray(x, np.float64) for x in (data.real, *(family.samples for family in data.families))]
     return {
-        "plots": [_marginal(data.columns[j], sets, j) for j in order[:COLUMNS]],
+        "plots": [
+            _bars(data.columns[j], sets, j, names)
+            if (names := data.levels_of(j))
+            else _marginal(data.columns[j], sets, j)
+            for j in order[:COLUMNS]
+        ],
         "legend": [family.name for family in data.families],
         "columns": len(order),
     }
@@ -61,7 +67,20 @@ def _marginal(name: str, sets: list[np.ndarray], j: int) -> dict[str, Any]:
     y = Axis(0.0, 1.05 * max(float(h.max()) for h in heights) or 1.0)
     styles = ["area data", *(f"line s{k}" for k in range(len(sets) - 1))]
     marks = tuple(area(x, y, edges, h, style) for h, style in zip(heights, styles, strict=True))
-    return {"name": name, "plot": Plot(x, None, marks, f"Histograms of {name} in data and samples")}
+    return {"name": name, "bars": [], "plot": Plot(x, None, marks, f"Histograms of {name} in data and samples")}
+
+
+def _bars(name: str, sets: list[np.ndarray], j: int, levels: tuple[str, ...]) -> dict[str, Any]:
+    """The shares of categories, the data's most frequent first, and of the others together."""
+    shares = np.stack([np.bincount(x[:, j].astype(np.int64), minlength=len(levels)) / len(x) for x in sets])
+    order = np.argsort(-shares[0], kind="stable")
+    kept = order[: BARS if len(order) <= BARS else BARS - 1]
+    rows = [(levels[k], shares[:, k]) for k in kept]
+    if len(kept) < len(order):
+        rows.append((f"{len(order) - len(kept)} others", shares[:, order[len(kept) :]].sum(1)))
+    longest = max(float(each.max()) for _, each in rows)
+    bars = [{"name": name, "widths": [round(100 * float(s) / longest, 1) for s in each]} for name, each in rows]
+    return {"name": name, "bars": bars}
 
 
 def _edges(values: list[Float[np.ndarray, " n"]]) -> Float[np.ndarray, " bins"]:

@@ -61,23 +61,43 @@ class Rows:
 
     columns: tuple[str, ...]
     real: Float[np.ndarray, "n d"] = field(repr=False)
+    levels: tuple[tuple[str, ...], ...] = ()
 
     def group(self, members: np.ndarray) -> dict[str, Any]:
-        """The middle half of the group beside that of the data, where they are furthest apart."""
-        inside, everywhere = (np.quantile(x, [0.25, 0.5, 0.75], axis=0) for x in (members, self.real))
-        chosen = self._furthest(np.abs(inside[1] - everywhere[1]) / self._scale)
-        lines = [[f"{_number(q[0, j])} – {_number(q[2, j])}" for j in chosen] for q in (inside, everywhere)]
+        """The group's middle half, or its commonest category, beside the data's where they are furthest apart."""
+        inside, everywhere = (np.median(x, axis=0) for x in (members, self.real))
+        far = np.abs(inside - everywhere) / self._scale
+        for j, levels in enumerate(self.levels):
+            if levels:
+                far[j] = np.abs(_shares(members[:, j], levels) - _shares(self.real[:, j], levels)).sum()
+        chosen = self._furthest(far)
+        lines = [[self._middle(x[:, j], j) for j in chosen] for x in (members, self.real)]
         return self._table(chosen, [("this group", lines[0]), ("all data", lines[1])])
 
     def matched(self, names: Sequence[str], sets: Sequence[np.ndarray]) -> dict[str, Any]:
         """A line for each pattern, what belongs together under one another."""
         few = [np.asarray(x[:PAIRS], np.float64) for x in sets]
         far = np.abs(few[0] - np.median(self.real, axis=0)) / self._scale
+        for j, levels in enumerate(self.levels):
+            if levels:
+                far[:, j] = 1 - _shares(self.real[:, j], levels)[few[0][:, j].astype(np.int64)]
         chosen = self._furthest(far.mean(0))
         places = range(len(few[0]))
         named = list(zip(names, few, strict=True))
-        lines = [(name, [_number(x[i, j]) for j in chosen]) for i in places for name, x in named]
+        lines = [(name, [self._entry(x[i, j], j) for j in chosen]) for i in places for name, x in named]
         return self._table(chosen, lines, every=len(sets))
+
+    def _entry(self, value: float, j: int) -> str:
+        names = self.levels[j] if self.levels else ()
+        return names[int(value)] if names else _number(value)
+
+    def _middle(self, values: Float[np.ndarray, " n"], j: int) -> str:
+        names = self.levels[j] if self.levels else ()
+        if names:
+            shares = _shares(values, names)
+            return f"{names[int(shares.argmax())]} {100 * shares.max():.0f} %"
+        low, high = np.quantile(values, [0.25, 0.75])
+        return f"{_number(low)} – {_number(high)}"
 
     @property
     def _scale(self) -> Float[np.ndarray, " d"]:
@@ -96,10 +116,14 @@ class Rows:
 def examples_of(data: ReportData) -> Examples:
     """The way that suits the report's patterns."""
     if not data.pictures:
-        return Rows(data.columns, np.asarray(data.real, np.float64))
+        return Rows(data.columns, np.asarray(data.real, np.float64), data.levels)
     channels = 3 if data.real.shape[3:] == (3,) else 1
     side = math.isqrt(BUDGET // (PER_FAMILY * channels * len(data.families)))
     return Pictures(Grey.of(data.real), min(MOST_SIDE, max(8, side)))
+
+
+def _shares(codes: Float[np.ndarray, " n"], names: tuple[str, ...]) -> Float[np.ndarray, " k"]:
+    return np.bincount(codes.astype(np.int64), minlength=len(names)) / len(codes)
 
 
 def _number(value: float) -> str:

@@ -12,7 +12,26 @@ from pushforward.auditing.ranking import Before
 from pushforward.auditing.verdict import Audit
 from pushforward.evidence import Estimate, LogLikelihood
 
-__all__ = ["FamilyRecord", "ReportData"]
+__all__ = ["FamilyRecord", "Fan", "ReportData"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fan:
+    """A forecast of held-out steps.
+
+    Arguments:
+        columns: The variables' names.
+        before: The steps that it went on from, ``(P, V)``, NaN where missing.
+        truth: The steps that came, ``(H, V)``, idem.
+        levels: Of the quantiles, symmetric around ½.
+        quantiles: Of each step and variable, ``(levels, H, V)``.
+    """
+
+    columns: tuple[str, ...]
+    before: np.ndarray = field(repr=False)
+    truth: np.ndarray = field(repr=False)
+    levels: tuple[float, ...]
+    quantiles: np.ndarray = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +54,7 @@ class FamilyRecord:
         parameters: How many numbers it learnt.
         note: A sentence more.
         training: The data it learnt from, in the order in which the audit was given them, if it was.
+        fan: A forecast of a series beside what came.
     """
 
     name: str
@@ -50,6 +70,7 @@ class FamilyRecord:
     gap: Estimate | None = None
     pit: PitCheck | None = None
     training: np.ndarray | None = field(default=None, repr=False)
+    fan: Fan | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +92,7 @@ class ReportData:
             (its path) and ``resume`` (a command) close the terminal's table.
         json: Everything, for the button that saves it.
         notes: What else a reader should know.
+        levels: For each column the names of its codes, none where it holds numbers; empty if all do.
     """
 
     title: str
@@ -85,6 +107,11 @@ class ReportData:
     provenance: dict[str, Any] = field(default_factory=dict)
     json: dict[str, Any] = field(default_factory=dict, repr=False)
     notes: list[str] = field(default_factory=list)
+    levels: tuple[tuple[str, ...], ...] = ()
+
+    def levels_of(self, column: int) -> tuple[str, ...]:
+        """The names of a column's codes, none where it holds numbers."""
+        return self.levels[column] if self.levels else ()
 
     @property
     def pictures(self) -> bool:

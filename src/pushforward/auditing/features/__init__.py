@@ -61,7 +61,7 @@ class Features:
     notes: tuple[str, ...] = ()
 
 
-def extract(name: str, *sets: np.ndarray) -> Features:
+def extract(name: str, *sets: np.ndarray, categories: Sequence[int] = ()) -> Features:
     """Features of several sets of patterns, such as real and fake ones.
 
     Whatever is fitted, a scale or an axis, is fitted to all sets together and the order of patterns does not
@@ -71,10 +71,11 @@ def extract(name: str, *sets: np.ndarray) -> Features:
         name: One of :data:`EXTRACTORS`; ``columns`` suits rows and ``convolutions`` pictures, ``onnx:PATH``
             runs a network of the user's own.
         sets: Rows ``(n, D)``, or pictures ``(n, H, W)`` or ``(n, H, W, C)``, each of its own n.
+        categories: For each column of rows how many codes it has, 0 where it holds numbers; all do by default.
 
     Raises:
-        InputError: for an unknown name, rows where pictures are needed or the reverse, sets of unequal width
-        or size, or values that are not finite.
+        InputError: for an unknown name, categories for features that know none, rows where pictures are needed or
+        the reverse, sets of unequal width or size, or values that are not finite.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -83,9 +84,12 @@ def extract(name: str, *sets: np.ndarray) -> Features:
         ('3 columns', [(80, 3), (50, 3)])
     """
     extractor, argument = _extractor(name)
+    options = {"categories": categories} if any(categories) else {}
+    if options and extractor.rows is not comparable_columns:
+        raise InputError(f"{name} features know no categories: choose columns for rows with text")
     patterns = [_patterns(name, np.asarray(x), extractor.pictures) for x in sets]
     _check_alike(patterns)
-    rows, phrase = extractor.rows(patterns, *argument)
+    rows, phrase = extractor.rows(patterns, *argument, **options)
     cuts = np.cumsum([len(x) for x in patterns])[:-1]
     return Features(phrase, tuple(np.split(rows, cuts)), _notes(rows))
 

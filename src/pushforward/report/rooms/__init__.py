@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from pushforward.report.records import ReportData
-from pushforward.report.rooms import calibration, differences, evidence, ladder, learning, look, provenance, verdict
+from pushforward.report.rooms import (
+    calibration,
+    differences,
+    evidence,
+    forecast,
+    ladder,
+    learning,
+    look,
+    provenance,
+    verdict,
+)
 
 __all__ = ["ROOMS", "Room"]
 
@@ -30,6 +40,7 @@ ROOMS = (
     Room("evidence", evidence.view),
     Room("look", look.view),
     Room("ladder", ladder.view),
+    Room("forecast", forecast.view),
     Room("calibration", calibration.view),
     Room("differences", differences.view),
     Room("learning", learning.view),

@@ -56,7 +56,11 @@ def _table(data: ReportData, audited: list[tuple[FamilyRecord, Audit]]) -> dict[
 
 def _row(found: list[ColumnDifference]) -> dict[str, Any]:
     """One column with every family's distance."""
-    return {"name": found[0].column, "statistic": found[0].statistic, "cells": [_distance(c) for c in found]}
+    return {
+        "name": found[0].column,
+        "statistic": found[0].statistic,
+        "cells": [_distance(c) for c in found],
+    }
 
 
 def _distance(c: ColumnDifference) -> dict[str, Any]:
@@ -66,12 +70,15 @@ def _distance(c: ColumnDifference) -> dict[str, Any]:
         "interval": f"[{c.low:.2f}, {c.high:.2f}]",
         "p": p_text(c.adjusted),
         "differs": c.differs,
+        "most": c.most if c.differs else "",
     }
 
 
 def _pair(found: list[PairDifference]) -> dict[str, Any]:
     cells = [
         {"real": _rank(p.rank_real), "fake": _rank(p.rank_fake), "p": p_text(p.adjusted), "differs": p.differs}
+        if p.rank_real is not None and p.rank_fake is not None
+        else {"real": "", "fake": f"{_rank(p.distance)} apart", "p": p_text(p.adjusted), "differs": p.differs}
         for p in found
     ]
     return {"name": f"{found[0].first} and {found[0].second}", "cells": cells}

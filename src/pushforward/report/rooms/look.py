@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -10,7 +11,7 @@ from jaxtyping import Float
 
 from pushforward.report.columns import BINS, is_whole, marginals, outer_range, pairs_by_distance
 from pushforward.report.pictures import MOST_SIDE, SMOOTH_SIDE, Grey, mosaic
-from pushforward.report.plots import Axis, Plot, axis, dots
+from pushforward.report.plots import Axis, Plot, Tick, axis, dots
 from pushforward.report.records import ReportData
 
 __all__ = ["view"]
@@ -20,6 +21,8 @@ MANY_PANELS = 5
 PAIRED_COLUMNS = 12
 PAIRS = 3
 POINTS = 400
+NAMES = 3  # of categories along an axis, at most
+LETTERS = 9
 
 
 def view(data: ReportData) -> dict[str, Any] | None:
@@ -29,7 +32,7 @@ def view(data: ReportData) -> dict[str, Any] | None:
         return {"pictures": _panels(sets), "pairs": [], "marginals": None, **_counts(sets)}
     sets = [(name, np.asarray(x, np.float64)) for name, x in sets]
     compared = any(family.audit and family.audit.table for family in data.families)
-    pairs = [_pair(data.columns, sets, i, j) for i, j in _pairs(data, sets)]
+    pairs = [_pair(data, sets, i, j) for i, j in _pairs(data, sets)]
     if compared and not pairs:
         return None
     return {
@@ -59,7 +62,11 @@ def _across(sets: list[tuple[str, np.ndarray]]) -> int:
     return ACROSS[len(sets) > MANY_PANELS]
 
 
-def _padded(values: list[Float[np.ndarray, " n"]]) -> Axis:
+def _padded(values: list[Float[np.ndarray, " n"]], names: tuple[str, ...]) -> Axis:
+    if names:
+        bare = Axis(-0.5, len(names) - 0.5)
+        every = range(0, len(names), -(-len(names) // NAMES))
+        return replace(bare, ticks=tuple(Tick(bare.percent(k), _short(names[k])) for k in every))
     low, high = outer_range(np.concatenate(values))
     pad = 0.05 * (high - low)
     return axis(low - pad, high + pad, 2, is_whole(values[0]))
@@ -86,17 +93,25 @@ def _correlation(x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
     return np.asarray(z.T @ z)
 
 
-def _spread(points: Float[np.ndarray, "n 2"], data: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "n 2"]:
-    """The points, in columns of few whole numbers moved a little, since they would cover one another."""
-    few = [is_whole(x) and len(np.unique(x)) <= BINS for x in data.T]
+def _spread(
+    points: Float[np.ndarray, "n 2"], data: Float[np.ndarray, "m 2"], named: list[bool]
+) -> Float[np.ndarray, "n 2"]:
+    """The points, in columns of categories or few whole numbers moved a little, since they would cover one another."""
+    few = [has_names or (is_whole(x) and len(np.unique(x)) <= BINS) for x, has_names in zip(data.T, named, strict=True)]
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, points.shape)
     return points + noise * few
 
 
-def _pair(columns: tuple[str, ...], sets: list[tuple[str, np.ndarray]], i: int, j: int) -> dict[str, Any]:
+def _short(name: str) -> str:
+    return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
+
+
+def _pair(data: ReportData, sets: list[tuple[str, np.ndarray]], i: int, j: int) -> dict[str, Any]:
     number = min(POINTS, *(len(x) for _, x in sets))
-    clouds = [(name, _spread(s[:number, [i, j]], sets[0][1][:, [i, j]])) for name, s in sets]
-    x, y = (_padded([points[:, k] for _, points in clouds]) for k in (0, 1))
+    named = [bool(data.levels_of(c)) for c in (i, j)]
+    clouds = [(name, _spread(s[:number, [i, j]], sets[0][1][:, [i, j]], named)) for name, s in sets]
+    x, y = (_padded([points[:, k] for _, points in clouds], data.levels_of(c)) for k, c in enumerate((i, j)))
+    columns = data.columns
     panels = []
     for name, points in clouds:
         inside = (points >= [x.low, y.low]).all(1) & (points <= [x.high, y.high]).all(1)

@@ -1,0 +1,236 @@
+"""Series: a table in time order becomes equal steps, and these become windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from pushforward.data.dataset import Array
+from pushforward.data.files import reading
+from pushforward.data.selection import Selection, listed
+from pushforward.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame, DatetimeIndex, Series
+
+__all__ = ["INTERVALS", "Steps", "default_window", "read_steps", "seconds_of", "stamps_after"]
+
+MOST_MISSING = 20
+"""Times as many steps as rows, beyond which gaps are no longer gaps."""
+CYCLES = {86_400: "day", 604_800: "week", 31_557_600: "year"}
+HORIZON = 24
+"""Steps that a default window holds beyond its cycle."""
+SHORTEST_CYCLE, LONGEST_CYCLE = 96, 168
+"""Steps of history in a default window."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A series at equal steps.
+
+    Arguments:
+        values: The variables, ``(n, V)`` of float64, NaN where missing.
+        columns: The variables' names.
+        stamps: The time of each step in seconds since 1970, ``(n,)`` of int64; ``None`` without a calendar.
+        interval: The step as pandas writes it (``3600s``, ``1MS``); empty without a calendar.
+    """
+
+    values: Array
+    columns: tuple[str, ...]
+    stamps: Array | None = None
+    interval: str = ""
+
+
+def read_steps(
+    source: Any, name: str, time: str | None, selection: Selection, delimiter: str | None = None, interval: str = ""
+) -> Steps:
+    """Read a series from a file, a frame or an array.
+
+    Arguments:
+        source: A path to CSV, TSV or Parquet; a pandas frame; an array ``(n, V)``.
+        name: What to call it in errors.
+        time: The column of time stamps; without it rows are equal steps of no calendar.
+        selection: Which of the other columns are the variables.
+        delimiter: What separates cells.
+        interval: The step, where it is known already.
+
+    Raises:
+        InputError: If stamps are not in order, repeat with different values or lie on no regular grid; if a column
+            does not hold numbers.
+    """
+    frame = _frame_of(source, name, delimiter)
+    if frame.empty:
+        raise InputError(f"{name} has no steps; give at least one")
+    stamps = None
+    if time is not None:
+        if time not in frame:
+            raise InputError(f"{name} has no column {time!r}, as --time asks; its columns are {listed(frame.columns)}")
+        stamps = frame.pop(time)
+    modelled, _ = selection.of(list(frame.columns), name)
+    values = np.stack([_numbers(frame[column], column, name) for column in modelled], 1)
+    if stamps is None:
+        return Steps(values, tuple(modelled))
+    return _regular(values, tuple(modelled), _times(stamps, name), name, interval)
+
+
+def default_window(interval: str) -> int:
+    """A cycle of the calendar, or as many as make a window long enough to learn from, and a day's 24 steps to forecast.
+
+    The longest of day, week and year that takes at most 168 steps; without a calendar 96 steps.
+
+    Example:
+        >>> default_window("3600s"), default_window("600s"), default_window("1MS"), default_window("")
+        (192, 168, 120, 120)
+    """
+    step = seconds_of(interval)
+    cycles = [round(cycle / step) for cycle in CYCLES if step and 2 * step <= cycle <= LONGEST_CYCLE * step]
+    cycle = max(cycles, default=SHORTEST_CYCLE)
+    return cycle * -(-SHORTEST_CYCLE // cycle) + HORIZON
+
+
+def seconds_of(interval: str) -> float:
+    """The mean length of a step, 0 without a calendar."""
+    import pandas as pd
+
+    if not interval:
+        return 0.0
+    start, end = pd.date_range("2001-01-01", periods=13, freq=interval)[[0, 12]]
+    return float((end - start).total_seconds() / 12)
+
+
+def stamps_after(last: int, interval: str, n: int) -> Array:
+    """The times of ``n`` steps after one, in seconds since 1970.
+
+    Example:
+        >>> stamps_after(0, "3600s", 2).tolist()
+        [3600, 7200]
+    """
+    import pandas as pd
+
+    grid = pd.date_range(pd.Timestamp(last, unit="s"), periods=n + 1, freq=interval)
+    return _seconds(grid)[1:]
+
+
+def _frame_of(source: Any, name: str, delimiter: str | None) -> DataFrame:
+    import pandas as pd
+
+    if isinstance(source, Path):
+        with reading(source.name, "a table"):
+            return pd.read_parquet(source) if source.suffix == ".parquet" else _delimited(source, delimiter)
+    if isinstance(source, pd.DataFrame):
+        return source.copy(deep=False)
+    x = np.asarray(source)
+    x = x[:, None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.dtype.kind not in "biuf":
+        raise InputError(f"{name} has shape {x.shape} and type {x.dtype}; a series is steps of numbers (n, variables)")
+    return pd.DataFrame(x, columns=[f"x{j}" for j in range(x.shape[1])])
+
+
+def _delimited(path: Path, delimiter: str | None) -> DataFrame:
+    """Delimited text; a first row of numbers alone means: no header."""
+    import pandas as pd
+
+    default = "\t" if ".tsv" in path.suffixes else ","
+    separator = {None: default, "tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+    first = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
+    bare = not pd.to_numeric(first.iloc[0], errors="coerce").isna().any()
+    frame = pd.read_csv(path, sep=separator, header=None if bare else 0, low_memory=False)
+    return frame.rename(columns=lambda j: f"x{j}") if bare else frame
+
+
+def _numbers(column: Series[Any], name: str, where: str) -> Array:
+    """A column as float64, NaN where empty; text and infinities are named."""
+    import pandas as pd
+
+    x = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    for wrong, what in ((np.isnan(x) & column.notna().to_numpy(), "holds the text"), (np.isinf(x), "is infinite:")):
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise InputError(
+                f"{where}: row {row + 1}, column {name!r} {what} {str(column.iloc[row])[:40]!r}; "
+                f"mend it, or leave the column out with --drop {name}"
+            )
+    return cast(Array, x)
+
+
+def _times(column: Series[Any], where: str) -> DatetimeIndex:
+    """Time stamps; those with a time zone are taken to UTC."""
+    import pandas as pd
+
+    if column.dtype.kind in "iuf":
+        raise InputError(
+            f"{where}: the column {column.name!r} holds numbers, not times; write dates, or --series for equal steps"
+        )
+    try:
+        times = pd.to_datetime(
+            column, format="ISO8601" if column.dtype == object or str(column.dtype) == "str" else None, utc=True
+        )
+    except (ValueError, TypeError):
+        times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
+    if times.isna().any():
+        row = int(times.isna().to_numpy().argmax())
+        raise InputError(
+            f"{where}: row {row + 1}, column {column.name!r} holds {str(column.iloc[row])[:40]!r}, which is no time; "
+            "write it as 2016-07-01 13:00:00, or remove the row"
+        )
+    return pd.DatetimeIndex(times).tz_localize(None)
+
+
+def _regular(values: Array, columns: tuple[str, ...], times: DatetimeIndex, where: str, interval: str) -> Steps:
+    """The series on its grid: rows that repeat a stamp and agree are one, steps without a row are missing."""
+    if not times.is_monotonic_increasing:
+        row = int((np.diff(times.asi8) < 0).argmax()) + 1
+        raise InputError(
+            f"{where}: row {row + 1} ({times[row]}) is earlier than the one before it; sort the rows by time"
+        )
+    repeated = np.flatnonzero(times[1:] == times[:-1]) + 1
+    for row in repeated.tolist():
+        if not np.array_equal(values[row], values[row - 1], equal_nan=True):
+            raise InputError(
+                f"{where}: row {row + 1} repeats the time {times[row]} with other values; keep one row for each time "
+                "(where clocks went back, write times in UTC)"
+            )
+    keep = np.setdiff1d(np.arange(len(times)), repeated)
+    values, times = values[keep], times[keep]
+    grid, interval = _grid(times, where, interval)
+    on_grid = np.full((len(grid), values.shape[1]), np.nan)
+    on_grid[grid.get_indexer(times)] = values
+    return Steps(on_grid, columns, _seconds(grid), interval)
+
+
+def _grid(times: DatetimeIndex, where: str, interval: str) -> tuple[DatetimeIndex, str]:
+    """Every step from the first time to the last, and the interval."""
+    import pandas as pd
+
+    if len(times) < 2 and not interval:
+        raise InputError(f"{where} has {len(times)} time, too few to see its steps; give a longer series")
+    usual = "" if len(times) < 2 else _usual(times)
+    for candidate in [interval] if interval else [usual, *INTERVALS]:
+        if len(pd.date_range(times[0], times[-1], freq=candidate)) > MOST_MISSING * len(times) + 1:
+            continue
+        grid = pd.date_range(times[0], times[-1], freq=candidate)
+        if times.isin(grid).all():
+            return grid, candidate
+    on = pd.date_range(times[0], times[-1], freq=interval or usual)
+    row = int((~times.isin(on)).argmax()) if not times.isin(on).all() else 0
+    raise InputError(
+        f"{where}: the time {times[row]} is not a whole number of steps of {interval or usual} after the first; a "
+        "series needs equal steps (missing ones may be left out): resample it, as pandas' resample does"
+    )
+
+
+INTERVALS = ("1YS", "1YE", "1QS", "1QE", "1MS", "1ME")
+"""Steps of the calendar that are not equal in seconds, as pandas writes them, the longest first."""
+
+
+def _usual(times: DatetimeIndex) -> str:
+    """The commonest step in seconds."""
+    steps, counts = np.unique(np.diff(_seconds(times)), return_counts=True)
+    return f"{max(1, int(steps[counts.argmax()]))}s"
+
+
+def _seconds(times: DatetimeIndex) -> Array:
+    return cast(Array, times.to_numpy().astype("datetime64[s]").astype(np.int64))

@@ -1,0 +1,136 @@
+"""The encoding of a series' windows: each variable by what its training values are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pushforward.data.columns import Columns
+from pushforward.data.dataset import Array, Dataset
+from pushforward.data.views import carried, unrolled
+from pushforward.errors import InputError
+from pushforward.event import Block, Event
+
+__all__ = ["Windows"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The encoding of windows of T steps, in time-major order, by one encoding of each variable.
+
+    Missing values are NaN before and after; they have no part in the log-determinant.
+
+    Arguments:
+        steps: How many steps T a window has.
+        interval: The step, as pandas writes it; empty without a calendar.
+        columns: The encoding of one step.
+    """
+
+    steps: int
+    interval: str
+    columns: Columns
+
+    @classmethod
+    def fit(cls, data: Dataset) -> Windows:
+        """Fit to the steps of the training part; missing values count as the last one before."""
+        windows = data.windows
+        steps = carried(unrolled(windows))
+        variables = {name: steps[:, j] for j, name in enumerate(data.columns)}
+        columns = Columns.fit(Dataset("table", variables, data.name, data.columns))
+        return cls(windows.shape[1], data.interval, columns)
+
+    @cached_property
+    def event(self) -> Event:
+        """What one encoded window is."""
+        blocks = _merged(self.columns.event.blocks * self.steps)
+        return Event(blocks, series=(self.steps, self.columns.event.size))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables' names."""
+        return tuple(column.name for column in self.columns.columns)
+
+    def encode(self, data: Dataset, out: Array) -> None:
+        """Fill ``(N, T · V)`` with the encoded windows."""
+        steps = out.reshape(len(data), self.steps, -1)
+        for j, column in enumerate(self.columns.modelled):
+            steps[..., j] = column.encode(data.column(column.name))
+
+    def encode_steps(self, values: Array) -> Array:
+        """Encoded steps ``(n, V)`` of all variables ``(n, ·)``, in the order of :attr:`names`."""
+        at = [(column, self.names.index(column.name)) for column in self.columns.modelled]
+        return np.stack([column.encode(values[:, j]) for column, j in at], 1)
+
+    def decode_steps(self, y: Array) -> Array:
+        """The inverse of :meth:`encode_steps`."""
+        return np.stack([np.asarray(x, np.float64) for x in self.columns.decode(y)["values"].values()], 1)
+
+    def log_det(self, data: Dataset) -> Array:
+        """log |det dy/dx| per window over what was observed, −∞ for windows that cannot occur, shape ``(N,)``."""
+        total = np.zeros(len(data))
+        for column in self.columns.columns:
+            x = data.column(column.name)
+            observed = ~np.isnan(x)
+            total += column.log_det() * observed.sum(1)
+            flat = x.ravel()
+            wrong = column.contradicts(flat) if column.source is None else flat != data.column(column.source).ravel()
+            total[(wrong.reshape(x.shape) & observed).any(1)] = -math.inf
+        return total
+
+    def decode(self, y: Array) -> dict[str, Any]:
+        """The windows, as arguments of :class:`Dataset`, from ``(N, T · V)``."""
+        windows = self.decode_steps(y.reshape(len(y) * self.steps, -1)).reshape(len(y), self.steps, -1)
+        return {"kind": "series", "values": windows, "columns": self.names, "interval": self.interval}
+
+    def check(self, data: Dataset) -> None:
+        """Name how the variables, the step or the window differ."""
+        if data.kind != "series":
+            raise InputError(
+                f"{data.name} is read as {data.describe()}, but the model was fitted on a series; "
+                "name its column of times with --time, or give --series"
+            )
+        self.check_columns(data.name, data.columns)
+        for what, own, other, option in (
+            ("steps of", self.interval or "no calendar", data.interval or "no calendar", "--time"),
+            ("windows of", f"{self.steps} steps", f"{data.windows.shape[1]} steps", f"--window {self.steps}"),
+        ):
+            if own != other:
+                raise InputError(f"{data.name} has {what} {other} where the model has {own}; mend it with {option}")
+
+    def check_columns(self, name: str, columns: tuple[str, ...]) -> None:
+        """Name the variables that are missing or too many."""
+        self.columns.check(Dataset("table", {}, name, columns))
+
+    def describe(self) -> str:
+        """A line a variable."""
+        return f"windows of {self.steps} steps of\n{self.columns.describe()}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that rebuild it."""
+        return {"kind": "series", "steps": self.steps, "interval": self.interval, "columns": self.columns.to_json()}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Windows:
+        """The inverse of :meth:`to_json`."""
+        return cls(value["steps"], value["interval"], Columns.from_json(value["columns"]))
+
+
+def _merged(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """The same components in as few blocks as can be."""
+    merged: list[Block] = []
+    for block in blocks:
+        last = merged[-1] if merged else None
+        if last is not None and (last.kind, last.width, last.low, last.high) == (
+            block.kind,
+            block.width,
+            block.low,
+            block.high,
+        ):
+            block = Block(block.kind, merged.pop().size + block.size, block.width, block.low, block.high)
+        merged.append(block)
+    return tuple(merged)
