@@ -39,9 +39,9 @@ def gaussian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Model]]:
 
 @pytest.fixture(autouse=True)
 def _registered(gaussian: type[Model], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FAMILIES, "gaussian", Family(gaussian, likelihood_game))
+    monkeypatch.setitem(FAMILIES, "gaussian", Family({"gaussian": gaussian}, likelihood_game))
     for row in DEFAULTS.values():
-        monkeypatch.setitem(row, "gaussian", Configuration({"scale": 1.0}, {"learning_rate": 1e-2}, 256))
+        monkeypatch.setitem(row, "gaussian", {"gaussian": Configuration({"scale": 1.0}, {"learning_rate": 1e-2}, 256)})
 
 
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)

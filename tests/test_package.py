@@ -29,10 +29,10 @@ LAYERS = [
     {"distributions", "data", "auditing"},
     {"models", "report"},
     {"objectives"},
-    {"training"},
-    {"families"},
+    {"training", "sizes"},
+    {"families", "forecasting"},
     {"run"},
-    {"fitting", "judging", "scoring", "calibration"},
+    {"fitting", "judging", "scoring", "calibration", "fans"},
     {"reporting"},
     {"comparison"},
     {"waiting"},
@@ -43,7 +43,7 @@ LAYERS = [
 FORBIDDEN = [
     ("auditing", {"models", "networks", "distributions", "bijections", "training", "objectives", "data"}),
     ("data", {"models", "networks", "distributions", "bijections", "training", "objectives", "auditing"}),
-    ("networks", {"distributions", "evidence", "event"}),
+    ("networks", {"distributions", "evidence"}),
     ("report", {"models", "distributions", "data", "run"}),
 ]
 """Walls within and beside the floors."""

@@ -1,6 +1,7 @@
 """The families, and for each kind of data the defaults that do well on it: one table.
 
 To add a family: one file in ``models/``, one entry in :data:`FAMILIES`, one column of :data:`DEFAULTS`.
+To add an architecture to a family: one file, its name in :data:`FAMILIES`, and an entry in each row that it suits.
 To add a kind of data: one row of :data:`DEFAULTS` and its line in :func:`kind_of`.
 """
 
@@ -8,16 +9,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pushforward.errors import InputError
 from pushforward.event import Event
-from pushforward.models.autoregressive import MaskedAutoregressive
+from pushforward.models.autoregressive import MaskedAutoregressive, TransformerAutoregressive
 from pushforward.models.flow import Flow
 from pushforward.models.gan import GAN
 from pushforward.models.model import Model
+from pushforward.models.multiscale import MultiScaleFlow
+from pushforward.models.patches import PatchFlow
+from pushforward.models.pictures import ConvolutionalAutoregressive
+from pushforward.models.series import StepAutoregressive
 from pushforward.models.vae import VAE
+from pushforward.sizes import sized
 from pushforward.training.game import Game, adversarial_game, likelihood_game
 
 __all__ = ["DEFAULTS", "FAMILIES", "Configuration", "Family", "configure", "family", "kind_of"]
@@ -25,9 +31,9 @@ __all__ = ["DEFAULTS", "FAMILIES", "Configuration", "Family", "configure", "fami
 
 @dataclass(frozen=True)
 class Family:
-    """A model class and the game it is trained by."""
+    """Model classes by the name of their architecture, and the game they are trained by."""
 
-    model: type[Model]
+    architectures: Mapping[str, type[Model]]
     game: Callable[..., Game]
     density: bool = True
     """Whether its law says anything about log p(x)."""
@@ -35,16 +41,17 @@ class Family:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Arguments of the model's constructor and of its game, and the batch size."""
+    """Arguments of the model's constructor and of its game, the batch size, and the architecture's name."""
 
     model: Mapping[str, Any] = field(default_factory=dict)
     game: Mapping[str, Any] = field(default_factory=dict)
     batch: int = 256
+    architecture: str = ""
 
     def replaced(self, options: Mapping[str, Any], of: Family) -> Configuration:
         """With some values replaced by name, wherever they belong."""
         model, game, batch = dict(self.model), dict(self.game), self.batch
-        of_game, of_model = _arguments(of.game, skip=1), _arguments(of.model, skip=2)
+        of_game, of_model = _arguments(of.game, skip=1), _arguments(of.architectures[self.architecture], skip=2)
         places = {**dict.fromkeys(of_game, game), **dict.fromkeys(of_model, model)}
         usual = {**of_game, **of_model, **self.game, **self.model, "batch": batch}
         for name, value in options.items():
@@ -56,46 +63,107 @@ class Configuration:
                 batch = value
             else:
                 places[name][name] = value
-        return Configuration(model, game, batch)
+        return replace(self, model=model, game=game, batch=batch)
 
 
 FAMILIES: dict[str, Family] = {
-    "flow": Family(Flow, likelihood_game),
-    "autoregressive": Family(MaskedAutoregressive, likelihood_game),
-    "vae": Family(VAE, likelihood_game),
-    "gan": Family(GAN, adversarial_game, density=False),
+    "flow": Family({"vector": Flow, "multiscale": MultiScaleFlow, "patches": PatchFlow}, likelihood_game),
+    "autoregressive": Family(
+        {
+            "masked": MaskedAutoregressive,
+            "transformer": TransformerAutoregressive,
+            "convolutional": ConvolutionalAutoregressive,
+            "steps": StepAutoregressive,
+        },
+        likelihood_game,
+    ),
+    "vae": Family({"perceptron": VAE}, likelihood_game),
+    "gan": Family({"perceptron": GAN}, adversarial_game, density=False),
 }
 
 _C = Configuration
 # fmt: off
-DEFAULTS: dict[str, dict[str, Configuration]] = {
+DEFAULTS: dict[str, dict[str, dict[str, Configuration]]] = {
     "table": {
-        "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8, "whiten": True},
-                             {"learning_rate": 4e-3}, 512),
-        "autoregressive": _C({"hidden": [256, 256], "components": 10},           {"learning_rate": 2e-3}, 512),
-        "vae":            _C({"latent": 8, "hidden": [256, 256], "components": 5}, {"learning_rate": 1e-3}, 256),
-        "gan":            _C({"latent": 16, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 256),
+        "flow": {
+            "vector": _C({"transforms": 5, "hidden": [128, 128], "bins": 8, "whiten": True},
+                         {"learning_rate": 4e-3}, 512),
+        },
+        "autoregressive": {
+            "masked": _C({"hidden": [256, 256], "components": 10}, {"learning_rate": 2e-3}, 512),
+            "transformer": _C({"width": 64, "layers": 2, "heads": 4, "components": 10}, {"learning_rate": 2e-3}, 256),
+        },
+        "vae": {
+            "perceptron": _C({"latent": 8, "hidden": [256, 256], "components": 5}, {"learning_rate": 1e-3}, 256),
+        },
+        "gan": {
+            "perceptron": _C({"latent": 16, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 256),
+        },
     },
     "binary": {
-        "flow":           _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
-        "autoregressive": _C({"hidden": [512, 512]},                             {"learning_rate": 2e-3}, 256),
-        "vae":            _C({"latent": 16, "hidden": [256, 256]},               {"learning_rate": 1e-3}, 256),
-        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 128),
+        "flow": {
+            "vector": _C({"transforms": 5, "hidden": [128, 128], "bins": 8}, {"learning_rate": 2e-3}, 512),
+        },
+        "autoregressive": {
+            "masked": _C({"hidden": [512, 512]}, {"learning_rate": 2e-3}, 256),
+            "transformer": _C({"width": 64, "layers": 2, "heads": 4}, {"learning_rate": 2e-3}, 128),
+        },
+        "vae": {
+            "perceptron": _C({"latent": 16, "hidden": [256, 256]}, {"learning_rate": 1e-3}, 256),
+        },
+        "gan": {
+            "perceptron": _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 128),
+        },
     },
     "pictures": {
-        "flow":           _C({"transforms": 6, "hidden": [256, 256], "bins": 8}, {"learning_rate": 1e-3}, 256),
-        "autoregressive": _C({"hidden": [512, 512], "components": 5},            {"learning_rate": 1e-3}, 128),
-        "vae":            _C({"latent": 32, "hidden": [256, 256], "components": 3}, {"learning_rate": 1e-3}, 128),
-        "gan":            _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 64),
+        "flow": {
+            "vector": _C({"transforms": 6, "hidden": [256, 256], "bins": 8}, {"learning_rate": 1e-3}, 256),
+            "multiscale": _C({"transforms": 6, "hidden": [64, 64], "bins": 8}, {"learning_rate": 1e-3}, 128),
+            "patches": _C({"transforms": 4, "width": 64, "layers": 2, "heads": 4}, {"learning_rate": 1e-3}, 128),
+        },
+        "autoregressive": {
+            "convolutional": _C({"width": 32, "layers": 4, "components": 10}, {"learning_rate": 3e-3}, 32),
+            "masked": _C({"hidden": [512, 512], "components": 5}, {"learning_rate": 1e-3}, 128),
+        },
+        "vae": {
+            "perceptron": _C({"latent": 32, "hidden": [256, 256], "components": 3}, {"learning_rate": 1e-3}, 128),
+        },
+        "gan": {
+            "perceptron": _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 64),
+        },
+    },
+    "series": {
+        "flow": {
+            "vector": _C({"transforms": 5, "hidden": [256, 256], "bins": 8, "whiten": True},
+                         {"learning_rate": 2e-3}, 256),
+        },
+        "autoregressive": {
+            "steps":  _C({"hidden": [96, 128], "layers": 5, "components": 5},
+                         {"learning_rate": 2e-3, "weight_decay": 1e-2}, 16),
+            "masked": _C({"hidden": [512, 512], "components": 5}, {"learning_rate": 1e-3}, 256),
+        },
+        "vae": {
+            "perceptron": _C({"latent": 16, "hidden": [256, 256], "components": 3}, {"learning_rate": 1e-3}, 256),
+        },
+        "gan": {
+            "perceptron": _C({"latent": 32, "hidden": [256, 256]}, {"learning_rate": 2e-3, "penalty": 0.1}, 128),
+        },
     },
 }
+"""By kind of data, family and architecture; the first architecture is the default."""
 # fmt: on
+
+
+MANY = 1_000_000
+"""Rows, where nobody says how many there are."""
 
 
 def kind_of(event: Event) -> str:
     """The row of the table that an event belongs to."""
     if event.picture is not None:
         return "pictures"
+    if event.series is not None:
+        return "series"
     return "binary" if bool(event.binary.all()) else "table"
 
 
@@ -106,14 +174,28 @@ def family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def configure(name: str, event: Event, options: Mapping[str, Any]) -> Configuration:
-    """The defaults of a family for an event, with ``options`` replaced by name.
+def configure(name: str, event: Event, options: Mapping[str, Any], rows: int = MANY) -> Configuration:
+    """The defaults of a family for so many rows of an event, with ``options`` replaced by name.
+
+    One of the options may be ``architecture``.
 
     Raises:
-        InputError: If the family or an option is unknown.
+        InputError: If the family, the architecture or an option is unknown.
     """
-    chosen = family(name)
-    return DEFAULTS[kind_of(event)][name].replaced(options, chosen)
+    chosen, kind = family(name), kind_of(event)
+    suitable = DEFAULTS[kind][name]
+    architecture = options.get("architecture", next(iter(suitable)))
+    if architecture not in suitable:
+        raise InputError(
+            f"there is no architecture {architecture!r} of {name} for {_KINDS[kind]}; "
+            f"choose one of {', '.join(suitable)}"
+        )
+    rest = {option: value for option, value in options.items() if option != "architecture"}
+    usual = replace(suitable[architecture], architecture=architecture)
+    return usual.replaced(sized(kind, name, architecture, event, rows), chosen).replaced(rest, chosen)
+
+
+_KINDS = {"table": "tables", "binary": "binary data", "pictures": "pictures", "series": "series"}
 
 
 def _arguments(function: Callable[..., Any], skip: int) -> dict[str, Any]:

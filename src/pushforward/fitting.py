@@ -99,7 +99,9 @@ def fit(
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train)
-    configuration = configure(model, schema.event, options or {})
+    configuration = configure(model, schema.event, options or {}, len(parts.train))
+    if dataset.has_missing and not family(model).architectures[configuration.architecture].takes_missing:
+        raise InputError(f"{dataset.name} has missing values, which only --model autoregressive can take; fill them")
     for part in (parts.validation, parts.test):
         schema.encode_context(part)  # a category that training has not seen is refused before anything is written
     with new_directory(place, force=force) as draft:
@@ -107,6 +109,7 @@ def fit(
             "format": FORMAT,
             "status": "running",
             "family": model,
+            "architecture": configuration.architecture,
             "model": {"event": schema.event.to_json(), "context": schema.context_size, **configuration.model},
             "game": dict(configuration.game),
             "batch": configuration.batch,
@@ -190,10 +193,22 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
             ) from None
     run.record["status"] = status
     if status != "interrupted":
-        write_tensors(run.directory / "model.safetensors", match.final(), {"step": match.counters.step})
+        write_tensors(run.directory / "model.safetensors", _final(run, match, parts), {"step": match.counters.step})
     run.record["trained"] = match.record()
     run.save()
     return Run(run.directory, str(run.device))
+
+
+def _final(run: Run, match: Match, parts: Splits) -> dict[str, torch.Tensor]:
+    """The weights to use, calibrated on the part that they were chosen by."""
+    model = run.fresh_model()
+    model.load_state_dict(match.final())
+    if len(parts.validation):
+        batch = _batch(run, parts.validation.thinned(HELD_OUT_AT_MOST, run.seed))
+        with isolated_randomness(run.device):
+            torch.manual_seed(seed_of(run.seed, "calibrate"))
+            model.calibrate(batch.x, batch.context)
+    return model.state_dict()
 
 
 def _play_legs(run: Run, match: Match, stream: Stream, settings: Settings, hooks: Hooks) -> str:

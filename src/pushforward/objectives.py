@@ -9,6 +9,7 @@ from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid
 
 from pushforward.distributions.law import LowerBounded
+from pushforward.distributions.mixture import Mixture
 
 __all__ = [
     "adversary_loss",
@@ -24,13 +25,16 @@ __all__ = [
 def negative_log_likelihood(law: Distribution, x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     r"""Maximum likelihood (2): :math:`-\mathbb E_{x \sim p} \log p_\theta(x)`.
 
-    For a law known by a bound it is the negative ELBO, which bounds it from above.
+    For a law known by a bound it is the negative ELBO, which bounds it from above. Of a mixture it is the mean of the
+    components' own, which bounds it too: each learns by itself, and they err in different ways.
 
     Example:
         >>> from torch.distributions import Normal
         >>> negative_log_likelihood(Normal(0.0, 1.0), torch.zeros(3))
         tensor(0.9189)
     """
+    if isinstance(law, Mixture):
+        return -law.log_prob_each(x).mean()
     return negative_elbo(law, x) if isinstance(law, LowerBounded) else -law.log_prob(x).mean()
 
 

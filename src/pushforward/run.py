@@ -16,12 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from pushforward.data import Dataset, Schema, Splits, load, split
+from pushforward.data.context import ContextColumn
+from pushforward.data.selection import Selection, as_names
+from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.likelihood import log_prob_values
 from pushforward.errors import InputError, NoDensityError, RunError
 from pushforward.evidence import Kind, LogLikelihood
 from pushforward.families import FAMILIES, Family
+from pushforward.forecasting import Forecast, forecast
 from pushforward.models.model import Model
 from pushforward.storage import read_json, read_tensors, write_json
 from pushforward.training.checkpoint import Checkpoints
@@ -30,13 +35,35 @@ from pushforward.training.stream import seed_of
 
 __all__ = ["FORMAT", "MIGRATIONS", "Run", "open_run"]
 
-FORMAT = 1
+FORMAT = 2
 """The version of the directory's format."""
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+def _from_1(record: dict[str, Any]) -> dict[str, Any]:
+    """Each family had one architecture; the masked networks' hidden units saw other inputs than they do now."""
+    if record.get("family") == "autoregressive":
+        raise RunError("an autoregressive run of format 1 has another network than this version builds; fit again")
+    architecture = "vector" if record.get("family") == "flow" else "perceptron"
+    return {"architecture": architecture, **record, "format": 2}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
 """From each older format to the next: what :attr:`Run.record` must become."""
 
-KEYS = ("status", "family", "model", "game", "batch", "settings", "legs", "seed", "schema", "data", "results")
+KEYS = (
+    "status",
+    "family",
+    "architecture",
+    "model",
+    "game",
+    "batch",
+    "settings",
+    "legs",
+    "seed",
+    "schema",
+    "data",
+    "results",
+)
 """What ``run.json`` holds at least."""
 
 SAMPLES_AT_ONCE = 1 << 22
@@ -75,6 +102,11 @@ class Run:
         return FAMILIES[self.name]
 
     @property
+    def architecture(self) -> str:
+        """The name of the model's architecture among its family's."""
+        return str(self.record["architecture"])
+
+    @property
     def status(self) -> str:
         """``running``, ``interrupted``, ``stopped early`` or ``finished``."""
         return str(self.record["status"])
@@ -96,8 +128,8 @@ class Run:
 
     @property
     def context_names(self) -> list[str]:
-        """The columns that condition the model."""
-        return [column.name for column in self.schema.context]
+        """The columns that condition the model; a calendar is none of them."""
+        return [column.name for column in self.schema.context if isinstance(column, ContextColumn)]
 
     @property
     def results(self) -> dict[str, Any]:
@@ -137,7 +169,7 @@ class Run:
         """The model with the weights it starts from."""
         with isolated_randomness(self.device):
             torch.manual_seed(seed_of(self.seed, "weights"))
-            return self.family.model.from_json(self.record["model"]).to(self.device)
+            return self.family.architectures[self.architecture].from_json(self.record["model"]).to(self.device)
 
     def data(self) -> Dataset:
         """The data it learns from, read again.
@@ -158,9 +190,15 @@ class Run:
         return dataset
 
     def reading(self, source: Any) -> dict[str, Any]:
-        """How to read another source as the run's own data were read: the pictures' size and mode."""
+        """How to read another source as the run's own data were read: the pictures' size and mode, what a series is."""
         origin = self.record["data"]["origin"]
-        return {name: origin[name] for name in ("size", "mode") if origin.get(name) is not None}
+        read = {name: origin[name] for name in ("size", "mode") if origin.get(name) is not None}
+        return read | self.reading_of_series()
+
+    def reading_of_series(self) -> dict[str, Any]:
+        """How to read another source as a series, if the run's own data were one."""
+        origin = self.record["data"]["origin"]
+        return {name: origin[name] for name in ("time", "series", "window") if origin.get(name)}
 
     def splits(self) -> Splits:
         """The data, as they were divided."""
@@ -187,18 +225,37 @@ class Run:
         Arguments:
             n: How many.
             seed: The same seed gives the same patterns.
-            given: A value for each column of the context, where the model has one.
+            given: A value for each column of the context, where the model has one; and values of the first columns of
+                an autoregressive model, which are then conditioned on exactly.
+
+        Raises:
+            InputError: If the model cannot condition on what is given.
         """
         if n < 1:
             raise InputError(f"cannot draw {n} patterns; ask for one or more")
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if n * self.schema.event.size * 8 > memory:
             raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
-        return self._draw(n, self.schema.context_from(given or {}, n), seed)
+        given = given or {}
+        return self._draw(n, self.schema.context_from(given, n), seed, self.schema.prefix_from(given))
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
         """Draw as many patterns as a data set has, under its contexts."""
         return self._draw(len(dataset), self.schema.encode_context(dataset), seed)
+
+    def forecast(self, history: Any, horizon: int, n: int = 200, seed: int = 0, **reading: Any) -> Forecast:
+        """Draw paths of what follows a history, where the model is an autoregressive one of a series.
+
+        Arguments:
+            history: A file, a frame, an array or a series; its last steps are conditioned on.
+            horizon: How many steps to look ahead; more than half a window rolls the window.
+            n: How many paths.
+            seed: The same seed gives the same paths.
+            reading: ``columns``, ``drop`` and ``delimiter``, by default as the run's own data were read.
+        """
+        origin = {**self.record["data"]["origin"], **reading}
+        selection = Selection(as_names(origin.get("columns")), as_names(origin.get("drop")) or ())
+        return forecast(self.model, self.schema, history, horizon, n, seed, selection, origin.get("delimiter"))
 
     def score_samples(self, data: Any, k: int = 100, seed: int = 0) -> tuple[np.ndarray[Any, Any], Kind]:
         """The log-likelihood of each pattern in nats, in the data's own units, and its kind.
@@ -213,7 +270,11 @@ class Run:
             InputError: If the data have other columns than the model learnt.
         """
         self.require_density()
-        dataset = data if isinstance(data, Dataset) else load(data, context=self.context_names or None)
+        dataset = (
+            data
+            if isinstance(data, Dataset)
+            else load(data, context=self.context_names or None, **self.reading_of_series())
+        )
         dataset = self.schema.conform(dataset)
         x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
         values, kind = self.encoded_log_prob(x, context, k, seed)
@@ -257,17 +318,27 @@ class Run:
         dims = event.size if event.is_discrete else None
         return LogLikelihood.of(values.tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
 
-    def _draw(self, n: int, context: Tensor | None, seed: int) -> Dataset:
+    def _draw(self, n: int, context: Tensor | None, seed: int, prefix: Tensor | None = None) -> Dataset:
         chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
         parts = []
         with isolated_randomness(self.device), torch.no_grad():
             torch.manual_seed(seed_of(seed, "sample"))
             for start in range(0, n, chunk):
-                if context is None:
-                    parts.append(self.model().sample((min(chunk, n - start),)).cpu())
+                size = min(chunk, n - start)
+                law = self.model(None if context is None else context[start : start + size].to(self.device))
+                if prefix is not None:
+                    parts.append(self._completed(law, prefix.to(self.device).expand(size, -1)).cpu())
                 else:
-                    parts.append(self.model(context[start : start + chunk].to(self.device)).sample().cpu())
+                    parts.append(law.sample(() if context is not None else (size,)).cpu())
         return self.schema.decode(torch.cat(parts), context)
+
+    def _completed(self, law: Distribution, prefix: Tensor) -> Tensor:
+        if not isinstance(law, Autoregressive):
+            raise InputError(
+                f"this {self.name} model cannot condition on what it models; use --model autoregressive "
+                "with one order, or fit with --context"
+            )
+        return law.completed(prefix)
 
 
 def open_run(directory: str | Path, device: str = "cpu") -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,8 @@ from pushforward.distributions.implicit import Implicit
 from pushforward.distributions.latent import Latent
 from pushforward.distributions.law import LowerBounded
 from pushforward.distributions.pushforward import Pushforward
+from pushforward.distributions.scalar import ScalarMixture
+from pushforward.distributions.standard import Logistic
 from pushforward.event import Event
 from pushforward.networks.masked import MaskedMLP
 from pushforward.training import loop
@@ -94,36 +97,44 @@ def dequantising_noise_covers_a_tenth_of_the_cell(patch: pytest.MonkeyPatch) -> 
 
 @mutant(on(laws.total_probability_is_one, "autoregressive", "grid"))
 def the_edges_of_a_grid_do_not_collect_the_tails(patch: pytest.MonkeyPatch) -> None:
-    each = factorised._log_each
+    cell = Logistic.log_cell
 
-    def edgeless(residual: Tensor, log_scale: Tensor, width: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    def edgeless(self: Logistic, z: Tensor, half: Tensor, first: Tensor, last: Tensor) -> Tensor:
         nowhere = torch.zeros_like(first)
-        return each(residual, log_scale, width, nowhere, nowhere)
+        return cell(self, z, half, nowhere, nowhere)
 
-    patch.setattr(factorised, "_log_each", edgeless)
+    patch.setattr(Logistic, "log_cell", edgeless)
 
 
 @mutant(on(laws.total_probability_is_one, "autoregressive", "continuous"))
 def the_scale_of_a_logistic_is_missing_from_its_density(patch: pytest.MonkeyPatch) -> None:
-    def each(residual: Tensor, log_scale: Tensor, width: Tensor, first: Tensor, last: Tensor) -> Tensor:
-        t = residual * (-log_scale).exp()
-        return -t - 2 * softplus(-t)
+    def log_density(self: ScalarMixture, y: Tensor, parameters: Tensor) -> Tensor:
+        log_weight, location, log_scale = self.read(parameters)
+        t = (y.unsqueeze(-1) - location) * (-log_scale).exp()
+        return (log_weight - t - 2 * softplus(-t)).logsumexp(-1)
 
-    patch.setattr(factorised, "_log_each", each)
+    patch.setattr(ScalarMixture, "log_density", log_density)
 
 
 @mutant(on(laws.samples_agree_with_density, "autoregressive", "continuous"))
 def precision_is_used_as_scale_when_drawing(patch: pytest.MonkeyPatch) -> None:
-    draw = factorised._draw
-    patch.setattr(factorised, "_draw", lambda w, location, log_scale, shape: draw(w, location, -log_scale, shape))
+    read, draw = ScalarMixture.read, ScalarMixture.draw
+
+    def sharp(self: ScalarMixture, parameters: Tensor, shape: torch.Size) -> Tensor:
+        log_weight, location, log_scale = read(self, parameters)
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(ScalarMixture, "read", lambda self, parameters: (log_weight, location, -log_scale))
+            return draw(self, parameters, shape)
+
+    patch.setattr(ScalarMixture, "draw", sharp)
 
 
 @mutant(on(laws.conditionals_look_back_only, "autoregressive", "binary"))
 def a_mask_lets_each_component_see_itself(patch: pytest.MonkeyPatch) -> None:
     init = MaskedMLP.__init__
 
-    def leaky(self: MaskedMLP, counts: list[int], hidden: list[int], context: int = 0) -> None:
-        init(self, counts, hidden, context)
+    def leaky(self: MaskedMLP, *shape: Any, **options: Any) -> None:
+        init(self, *shape, **options)
         self.last.mask.fill_(True)
 
     patch.setattr(MaskedMLP, "__init__", leaky)
@@ -143,25 +154,17 @@ def sampling_forgets_what_was_drawn(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(on(laws.pit_of_own_samples_is_uniform, "autoregressive", "continuous"))
 def the_transform_asks_the_conditional_of_another_component(patch: pytest.MonkeyPatch) -> None:
-    parameters = Factorised._mixture_parameters
-    cdf = Factorised._mixture_cdf
-
-    def of_the_next(self: Factorised, y: Tensor) -> Tensor:
-        rolled = tuple(t.roll(1, -2) for t in parameters(self))
-        with pytest.MonkeyPatch.context() as inner:
-            inner.setattr(Factorised, "_mixture_parameters", lambda self: rolled)
-            return cdf(self, y)
-
-    patch.setattr(Factorised, "_mixture_cdf", of_the_next)
+    cdf = ScalarMixture.cdf
+    patch.setattr(ScalarMixture, "cdf", lambda self, y, parameters: cdf(self, y, parameters.roll(1, -2)))
 
 
 @mutant(on(laws.pit_has_the_density_for_its_jacobian, "autoregressive", "continuous"))
 def precision_is_used_as_scale_in_the_distribution_function(patch: pytest.MonkeyPatch) -> None:
-    def cdf(self: Factorised, y: Tensor) -> Tensor:
-        log_weight, location, log_scale = self._mixture_parameters()
+    def cdf(self: ScalarMixture, y: Tensor, parameters: Tensor) -> Tensor:
+        log_weight, location, log_scale = self.read(parameters)
         return (log_weight.exp() * ((y.unsqueeze(-1) - location) * log_scale.exp()).sigmoid()).sum(-1)
 
-    patch.setattr(Factorised, "_mixture_cdf", cdf)
+    patch.setattr(ScalarMixture, "cdf", cdf)
 
 
 @mutant(on(laws.pit_of_own_samples_is_uniform, "autoregressive", "binary"))
@@ -266,7 +269,7 @@ def the_generator_is_taught_by_detached_samples(patch: pytest.MonkeyPatch) -> No
 
 @mutant(on(laws.samples_can_occur, "gan", "binary"))
 def a_generator_is_not_rounded(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(laws.FAMILIES["gan"].model, "_round", lambda self, x: x)
+    patch.setattr(laws.FAMILIES["gan"].architectures["perceptron"], "_round", lambda self, x: x)
 
 
 # ----------------------------------------------------------------------------------------------------------- objectives

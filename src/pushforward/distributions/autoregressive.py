@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Generator
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -12,44 +12,91 @@ from torch import Tensor
 from pushforward.distributions.factorised import Factorised, Marginals
 from pushforward.distributions.law import Law
 
-__all__ = ["Autoregressive"]
+__all__ = ["Autoregressive", "CausalNetwork", "Given", "Walk"]
+
+Walk = Generator[Tensor, Tensor, None]
+"""Yields the parameters ``(n, P_i)`` of component i and is sent its values ``(n,)``, for i = 1, …, D."""
+
+REMEMBERED_AT_MOST = 1 << 26
+"""Numbers that the walks of one chunk of rows may keep at once."""
+
+
+class CausalNetwork(Protocol):
+    """What gives the parameters of every conditional; those of component i depend on the components before i alone."""
+
+    @property
+    def remembered(self) -> int:
+        """The numbers that a walk keeps for each row."""
+
+    def __call__(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n p"]:
+        """The parameters of all conditionals, in one pass."""
+
+    def walk(self, n: int, context: Float[Tensor, "n c"] | None) -> Walk:
+        """The same parameters one component after another, at the cost of one pass in all."""
 
 
 class Autoregressive(Law):
     r"""The law :math:`p(x) = \prod_i p(x_i \mid x_1, \dots, x_{i-1})`.
 
     Arguments:
-        conditionals: Maps patterns ``(*batch, D)`` to the parameters ``(*batch, P)`` of every conditional at once; the
-            parameters of component i may depend on the components before i alone.
+        network: Gives the parameters of every conditional.
         marginals: How the parameters of each conditional are read.
         origin: Zeros of shape ``(*batch, D)``: the law's batch shape, floating type and device.
+        context: What the network is given besides, of shape ``(*batch, C)``.
 
     Example:
         >>> from pushforward.event import Event
-        >>> marginals = Marginals(Event.continuous(2), components=1)
-        >>> def conditionals(x):  # x₂ follows x₁
-        ...     zero = torch.zeros_like(x[..., 0])
-        ...     return torch.stack([zero, zero, zero, zero, x[..., 0], zero], -1)
-        >>> law = Autoregressive(conditionals, marginals, torch.zeros(2))
-        >>> law.log_prob(torch.tensor([[3.0, 3.0], [3.0, 0.0]])).argmax()
-        tensor(0)
+        >>> from pushforward.networks.masked import MaskedMLP
+        >>> _ = torch.manual_seed(0)
+        >>> marginals = Marginals(Event.continuous(3), components=2)
+        >>> law = Autoregressive(MaskedMLP(marginals.counts, (16,)), marginals, torch.zeros(3))
+        >>> x = law.sample((5,))
+        >>> x.shape, law.log_prob(x).shape
+        (torch.Size([5, 3]), torch.Size([5]))
+        >>> rest = law.given(x[:, :1])  # of the first component
+        >>> bool((law.log_prob_prefix(x[:, :1]) + rest.log_prob(x[:, 1:])).allclose(law.log_prob(x), atol=1e-5))
+        True
     """
 
     def __init__(
         self,
-        conditionals: Callable[[Tensor], Tensor],
+        network: CausalNetwork,
         marginals: Marginals,
         origin: Float[Tensor, "*batch d"],
+        context: Float[Tensor, "*batch c"] | None = None,
     ) -> None:
         super().__init__(origin.shape[:-1], origin.shape[-1:])
-        self.conditionals = conditionals
+        self.network = network
         self.marginals = marginals
         self.origin = origin
+        self.context = context
+
+    def conditionals(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch p"]:
+        """The parameters of every conditional, in one pass."""
+        shape = x.shape[:-1]
+        rows = x.reshape(shape.numel(), x.shape[-1])
+        # Networks may run in bfloat16, likelihoods may not.
+        return self.network(rows, self._contexts(shape)).to(x.dtype).reshape(*shape, -1)
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Exact: one pass gives every conditional."""
+        return self.log_prob_each(value).sum(-1)
+
+    def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """The logarithm of each conditional; those of component i need the components up to i alone."""
         x = self.expanded(value)
-        return Factorised(self.marginals, self.conditionals(x)).log_prob(x)
+        return Factorised(self.marginals, self.conditionals(x)).log_prob_each(x)
+
+    def log_prob_prefix(self, prefix: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch"]:
+        """The exact log-density of the first k components, whatever the others are."""
+        k = self._checked(prefix)
+        x = torch.cat([prefix, self.origin.new_zeros(*prefix.shape[:-1], self.event_shape[0] - k)], -1)
+        return self.log_prob_each(x)[..., :k].sum(-1)
+
+    def given(self, prefix: Float[Tensor, "*batch k"]) -> Given:
+        """The exact law of the components after the first k, given these."""
+        self._checked(prefix)
+        return Given(self, prefix)
 
     def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Where each component stands in its conditional: one pass."""
@@ -57,9 +104,67 @@ class Autoregressive(Law):
         return Factorised(self.marginals, self.conditionals(x)).pit(x)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        """Draw component after component: D passes."""
-        with torch.no_grad():
-            x = self.origin.expand(self._extended_shape(torch.Size(sample_shape))).clone()
-            for i, (marginals, place) in enumerate(self.marginals.alone):
-                x[..., i] = Factorised(marginals, self.conditionals(x)[..., place]).sample().squeeze(-1)
-            return x
+        """Draw component after component, at the cost of about one pass."""
+        shape = self._extended_shape(torch.Size(sample_shape))
+        return self.completed(self.origin[..., :0].expand(*shape[:-1], 0))
+
+    @torch.no_grad()
+    def completed(self, prefix: Float[Tensor, "*shape k"]) -> Float[Tensor, "*shape d"]:
+        """Patterns that begin so, with the rest drawn. Memory is bounded: rows are drawn in chunks."""
+        shape = prefix.shape[:-1]
+        rows, contexts = prefix.reshape(shape.numel(), prefix.shape[-1]), self._contexts(shape)
+        at_once = max(1, REMEMBERED_AT_MOST // max(1, self.network.remembered))
+        parts = [
+            self._completed(part, None if contexts is None else contexts[i * at_once : i * at_once + len(part)])
+            for i, part in enumerate(rows.split(at_once))
+        ]
+        return torch.cat(parts).reshape(*shape, self.event_shape[0])
+
+    def _completed(self, prefix: Float[Tensor, "n k"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n d"]:
+        walk = self.network.walk(len(prefix), context)
+        x = prefix.new_empty(len(prefix), self.event_shape[0])
+        for i, (marginals, _) in enumerate(self.marginals.alone):
+            parameters = walk.send(x[:, i - 1]) if i else next(walk)
+            if i < prefix.shape[-1]:
+                x[:, i] = prefix[:, i]
+            else:
+                x[:, i] = Factorised(marginals, parameters.to(x.dtype)).sample().squeeze(-1)
+        return x
+
+    def _contexts(self, shape: torch.Size) -> Float[Tensor, "n c"] | None:
+        """The context of each row of a batch of that shape."""
+        c = self.context
+        return None if c is None else c.expand(*shape, -1).reshape(shape.numel(), c.shape[-1])
+
+    def _checked(self, prefix: Tensor) -> int:
+        k, d = prefix.shape[-1], self.event_shape[0]
+        if k > d:
+            raise ValueError(f"a prefix of {k} components is longer than a pattern of {d}")
+        return k
+
+
+class Given(Law):
+    r"""The law :math:`p(x_{k+1}, \dots, x_D \mid x_1, \dots, x_k)` of what follows a prefix.
+
+    Arguments:
+        law: The law of the whole.
+        prefix: The first k components, of shape ``(*batch, k)``.
+    """
+
+    def __init__(self, law: Autoregressive, prefix: Float[Tensor, "*batch k"]) -> None:
+        batch = torch.broadcast_shapes(prefix.shape[:-1], law.batch_shape)
+        super().__init__(batch, torch.Size([law.event_shape[0] - prefix.shape[-1]]))
+        self.law = law
+        self.prefix = prefix.expand(*batch, -1)
+
+    def log_prob(self, value: Float[Tensor, "*batch r"]) -> Float[Tensor, "*batch"]:
+        """Exact, in one pass."""
+        rest = self.expanded(value)
+        k = self.prefix.shape[-1]
+        whole = torch.cat([self.prefix.expand(*rest.shape[:-1], k), rest], -1)
+        return self.law.log_prob_each(whole)[..., k:].sum(-1)
+
+    def sample(self, sample_shape: Any = ()) -> Tensor:
+        """Draw what follows."""
+        k = self.prefix.shape[-1]
+        return self.law.completed(self.prefix.expand(*sample_shape, *self.batch_shape, k))[..., k:]

@@ -33,7 +33,7 @@ class VAE(Model):
         context: The width of the context.
         latent: The dimension of the code.
         hidden: Hidden layers of the encoder and, reversed, of the decoder.
-        components: Logistics in the mixture that is each non-binary component's law given the code.
+        components: Logistics in the mixture that is each real component's law given the code.
 
     Example:
         >>> import torch
@@ -56,7 +56,7 @@ class VAE(Model):
         if latent < 1:
             raise ValueError(f"a code needs at least one dimension, not {latent}")
         self.marginals = Marginals(event, components)
-        self.encoder = MLP(event.size + context, 2 * latent, hidden)
+        self.encoder = MLP(sum(event.feature_counts) + context, 2 * latent, hidden)
         self.decoder = MLP(latent + context, self.marginals.parameters, tuple(reversed(hidden)))
         self.offset = nn.Parameter(self.marginals.initial())  # where every component starts, whatever the code
 
@@ -71,7 +71,8 @@ class VAE(Model):
 
         # The scale of a code stays within e^±8 of the prior's: an outlier would overflow it otherwise.
         def infer(x: Tensor) -> Distribution:
-            mean, log_scale = self.encoder(beside(x, context)).to(x.dtype).chunk(2, -1)
+            features = self.event.features(x)
+            mean, log_scale = self.encoder(beside(features, context)).to(x.dtype).chunk(2, -1)
             return Independent(Normal(mean, (8 * (log_scale / 8).tanh()).exp(), validate_args=False), 1)
 
         return Latent(standard_normal(origin), decode, infer, self.event.size)

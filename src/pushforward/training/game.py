@@ -69,7 +69,7 @@ def likelihood_game(model: Model, learning_rate: float = 1e-3, weight_decay: flo
     """The one-player game of maximum likelihood (2), or of the ELBO (5) where the law is known by a bound."""
 
     def loss(batch: Batch) -> Tensor:
-        return negative_log_likelihood(model(batch.context), batch.x)
+        return negative_log_likelihood(model(batch.context), batch.x) + model.penalty()
 
     player = Player("model", _trainable(model.parameters()), loss, learning_rate, weight_decay=weight_decay)
     return Game(model, (player,))
@@ -95,13 +95,13 @@ def adversarial_game(
 
     def fakes(batch: Batch) -> Tensor:
         shape = () if batch.context is not None else (len(batch),)
-        patterns: Tensor = model(batch.context).rsample(shape)
-        return patterns
+        features: Tensor = model.features(batch.context).rsample(shape)
+        return features
 
     def discriminator(batch: Batch) -> Tensor:
         with torch.no_grad():
             fake = fakes(batch)
-        real = batch.x.detach().requires_grad_()
+        real = model.event.features(batch.x).detach().requires_grad_()
         logit = model.logit(real, batch.context)
         value = adversary_loss(logit, model.logit(fake, batch.context))
         return value + penalty * gradient_penalty(logit, real) if penalty else value

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from pushforward.models.model import Model
 from pushforward.training.schedule import Leg, learning_rate_factor
 from pushforward.training.state import Match
 from pushforward.training.stream import Stream, seed_of
@@ -94,14 +95,15 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
     with isolated_randomness(device):
         while progress < 1.0 and counters.stale < settings.patience and counters.step != last_step:
             torch.manual_seed(seed_of(settings.seed, "step", counters.step))
-            with _precision(device, settings.bfloat16):
+            with _precision(match.game.model, settings.bfloat16):
                 losses = match.move(stream[counters.step], learning_rate_factor(progress))
             window.add(losses)
             counters.seconds += clock.lap()
             before, progress = progress, leg.progress(counters.step, counters.seconds)
             if int(progress * MARKS) > int(before * MARKS):
                 if int(progress * MARKS / MARKS_PER_FIGURE) > int(before * MARKS / MARKS_PER_FIGURE):
-                    held_out = _take_figure(match, hooks)
+                    with _precision(match.game.model, settings.bfloat16):
+                        held_out = _take_figure(match, hooks)
                     counters.seconds += clock.lap()
                     progress = leg.progress(counters.step, counters.seconds) if leg.steps is None else progress
                 hooks.record(_row(match, window.mean(), held_out))
@@ -138,10 +140,18 @@ def _row(match: Match, losses: dict[str, float], held_out: float | None) -> dict
     return {"step": c.step, "time": round(c.seconds, 3), "losses": losses, "held_out": held_out}
 
 
-def _precision(device: torch.device, wanted: bool) -> contextlib.AbstractContextManager[Any]:
-    """bfloat16 for networks where it pays: on GPUs that have it. Laws compute in the patterns' own type."""
-    pays = wanted and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast("cuda", torch.bfloat16) if pays else contextlib.nullcontext()
+def _precision(model: Model, wanted: bool) -> contextlib.AbstractContextManager[Any]:
+    """bfloat16 for networks where it pays: on GPUs that have it, and on processors that have it if the model gains.
+
+    Laws compute in the patterns' own type.
+    """
+    device = next(model.parameters()).device.type
+    if device == "cuda":
+        pays = torch.cuda.is_bf16_supported()
+    else:
+        has = torch.cpu.get_capabilities() if device == "cpu" and model.gains_from_bfloat16 else {}
+        pays = any(has.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return torch.autocast(device, torch.bfloat16) if pays and wanted else contextlib.nullcontext()
 
 
 class _Clock:

@@ -1,0 +1,113 @@
+"""All conditionals of a window of a series: a causal network over steps, a masked one within each."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from pushforward.networks.causal import CausalConvolutions
+from pushforward.networks.masked import MaskedMLP
+from pushforward.networks.relative import History, Relative
+
+__all__ = ["StepNetwork"]
+
+SMALLEST_LOG_SCALE = -2.0
+"""A floor under scales, in running ones: values that repeat would otherwise be all that a network learns of."""
+
+
+class StepNetwork(nn.Module):
+    r"""The parameters of every component of a window ``(T, V)`` given the components before it.
+
+    Step t is seen through :class:`~pushforward.networks.relative.Relative` features of the steps before it and its own
+    context; causal convolutions over steps make :math:`h_t` of them, and a masked perceptron, told :math:`h_t` and the
+    features, gives each variable's parameters from the variables before it. Locations are counted from the anchor
+    :math:`a_t` in running scales :math:`s_t`, log-scales from :math:`\log s_t`.
+
+    Arguments:
+        steps: T.
+        counts: The number of parameters of each of the V variables.
+        roles: For each parameter of a step 1 if it is a location, 2 if it is a log-scale, 0 otherwise.
+        context: The width of a step's context.
+        hidden: The width of the convolutions, then the widths of the perceptron's hidden layers.
+        layers: The number of convolutions.
+
+    Attributes:
+        widening: What is added to each variable's log-scales, ``(V,)``, once training is over.
+    """
+
+    roles: Tensor
+    owner: Tensor
+    widening: Tensor
+
+    def __init__(
+        self, steps: int, counts: Sequence[int], roles: Sequence[int], context: int, hidden: Sequence[int], layers: int
+    ) -> None:
+        super().__init__()
+        self.steps = steps
+        self.counts = list(counts)
+        self.relative = Relative(len(counts), steps)
+        inputs, width = self.relative.features + context, hidden[0]
+        self.first = nn.Linear(inputs, width)
+        self.causal = CausalConvolutions(width, layers)
+        self.head = MaskedMLP(counts, hidden[1:] or hidden[:1], width + inputs)
+        owner = [i for i, count in enumerate(counts) for _ in range(count)]
+        self.register_buffer("roles", torch.tensor(list(roles)), persistent=False)
+        self.register_buffer("owner", torch.tensor(owner), persistent=False)
+        self.register_buffer("widening", torch.zeros(len(counts)))
+
+    @property
+    def remembered(self) -> int:
+        """The numbers that a walk keeps for each row."""
+        return self.causal.remembered + self.head.remembered + self.steps * len(self.counts)
+
+    def forward(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> Float[Tensor, "n p"]:
+        """All parameters, step by step; x may hold NaN where it is missing."""
+        steps = x.unflatten(-1, (self.steps, len(self.counts)))  # (n, T, V)
+        past = self.relative.all(steps)
+        features, scale = self.relative(past)
+        if context is not None:
+            features = torch.cat([features, context.unflatten(-1, (self.steps, -1))], -1)
+        h = self.causal(self.first(features))
+        moves = self.relative.moves(steps, past.anchor, scale)
+        parameters = self.head(moves, torch.cat([h, features], -1))
+        return self._absolute(parameters, past.anchor, scale).flatten(1)  # (n, T, P) → (n, T P)
+
+    def walk(
+        self, n: int, context: Float[Tensor, "n c"] | None = None, begun: Float[Tensor, "n t v"] | None = None
+    ) -> Generator[Float[Tensor, "n count"], Float[Tensor, " n"], None]:
+        """The same parameters one component after another; ``begun`` holds first steps that are known already."""
+        history, memory = History(self.relative, n), self.causal.memory(n)
+        contexts = None if context is None else context.unflatten(-1, (self.steps, -1))
+        known = 0 if begun is None else begun.shape[1]
+        for t in range(self.steps):
+            past = history.past()
+            features, scale = self.relative(past)
+            if contexts is not None:
+                features = torch.cat([features, contexts[:, t]], -1)
+            h = self.causal.step(self.first(features), memory)
+            if begun is not None and t < known:
+                history.add(begun[:, t])
+                continue
+            head = self.head.walk(n, torch.cat([h, features], -1))
+            x: list[Tensor] = []
+            parameters = next(head)
+            for i in range(len(self.counts)):
+                mine = slice(sum(self.counts[:i]), sum(self.counts[: i + 1]))
+                x.append((yield self._absolute(parameters, past.anchor, scale, mine)))
+                if i + 1 < len(self.counts):
+                    move = self.relative.moves(x[i], past.anchor[:, i], scale[:, i])
+                    parameters = head.send(move)
+            history.add(torch.stack(x, -1))
+
+    def _absolute(self, parameters: Tensor, anchor: Tensor, scale: Tensor, which: slice = slice(None)) -> Tensor:
+        """Locations and log-scales in the units of x."""
+        roles, owner = self.roles[which], self.owner[which]
+        anchor, scale = anchor[..., owner], scale[..., owner]
+        moved = torch.where(roles == 1, anchor + scale * parameters, parameters)
+        floored = SMALLEST_LOG_SCALE + softplus(parameters - SMALLEST_LOG_SCALE)
+        log_scale = floored + scale.log() + self.widening[owner]
+        return torch.where(roles == 2, log_scale, moved)

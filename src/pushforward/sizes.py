@@ -1,0 +1,53 @@
+"""What fits a number of rows and columns better than the defaults of its kind: rules, each with what was tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pushforward.event import Event
+
+__all__ = ["sized"]
+
+Rule = Callable[[Event, int], Mapping[str, Any]]
+
+
+def sized(kind: str, family: str, architecture: str, event: Event, rows: int) -> Mapping[str, Any]:
+    """The options that the numbers of components and of training rows ask for, by name."""
+    rule = _RULES.get((kind, family, architecture))
+    return {} if rule is None else rule(event, rows)
+
+
+def _flow_of_a_table(event: Event, rows: int) -> Mapping[str, Any]:
+    """Few columns move one after another, by finer splines; many in couplings, whose networks are cheaper.
+
+    After a minute on POWER (6 columns, 1.7 million rows; two busy cores): 0.15 nats with couplings, 0.25 with masked
+    networks of the same sizes, 0.29 with 3 transforms of 16 bins and 256 hidden units. On 25 narrow modes in the plane
+    after half a minute: 1.08 nats from the law with couplings (a minute), 0.15 with 5 × 16 bins, 0.024 with 3 × 32.
+    """
+    if event.size <= FEWEST:
+        return {"arrangement": "autoregressive", "transforms": 3, "bins": 32}
+    if event.size <= FEW:
+        return {"arrangement": "autoregressive", "transforms": 3, "bins": 16, "hidden": [256, 256]}
+    return {}
+
+
+def _masked_of_bits(event: Event, rows: int) -> Mapping[str, Any]:
+    """Few rows for so many columns want few hidden units, sparse direct links and several orders.
+
+    On dna (1,600 rows × 180 columns; nats on its validation part): −96.7 with wide layers, dropout and decay, −84.3
+    with eight orders of these, −80.4 with four hidden units and sparse direct links, −79.8 with four orders of those.
+    """
+    if rows < ROWS_A_COLUMN * event.size:
+        return {"hidden": [4], "orders": 8, "sparsity": 0.006, "learning_rate": 1e-2}
+    return {}
+
+
+FEWEST, FEW = 3, 10
+"""Columns."""
+ROWS_A_COLUMN = 20
+
+_RULES: dict[tuple[str, str, str], Rule] = {
+    ("table", "flow", "vector"): _flow_of_a_table,
+    ("binary", "autoregressive", "masked"): _masked_of_bits,
+}

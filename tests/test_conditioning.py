@@ -1,0 +1,55 @@
+"""Sampling given the first columns of an autoregressive model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pushforward as pf
+from pushforward.run import Run
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    pet = rng.choice(["cat", "dog"], 2000)
+    weight = np.where(pet == "dog", 20.0, 4.0) + rng.normal(size=2000)
+    path = tmp_path_factory.mktemp("pets") / "pets.csv"
+    rows = "\n".join(f"{p},{w:.4f},{w > 12:d}" for p, w in zip(pet, weight, strict=True))
+    path.write_text(f"pet,weight,heavy\n{rows}\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(table: Path) -> Run:
+    return pf.fit(table, "autoregressive", steps=150, device="cpu")
+
+
+def test_what_is_given_stays_and_decides_the_rest(run: Run) -> None:
+    dogs, cats = (run.sample(300, given={"pet": pet}) for pet in ("dog", "cat"))
+    assert set(dogs.entries("pet")) == {"dog"} and set(cats.entries("pet")) == {"cat"}
+    assert dogs.column("weight").mean() == pytest.approx(20, abs=2) and cats.column("weight").mean() < 8
+    both = run.sample(50, given={"pet": "dog", "weight": 19.5})
+    assert np.allclose(both.column("weight"), 19.5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"weight": 3.0}, "first columns"),
+        ({"pet": "bird"}, "no category bird"),
+        ({"pet": "dog", "weight": "much"}, "cannot hold much"),
+        ({"colour": "red"}, "not conditioned on .colour."),
+    ],
+)
+def test_what_cannot_be_conditioned_on_is_named(run: Run, given: dict[str, object], word: str) -> None:
+    with pytest.raises(pf.InputError, match=word):
+        run.sample(3, given=given)
+
+
+def test_a_flow_says_that_it_cannot(table: Path) -> None:
+    flow = pf.fit(table, "flow", steps=2, device="cpu")
+    with pytest.raises(pf.InputError, match="use --model autoregressive"):
+        flow.sample(3, given={"pet": "dog"})

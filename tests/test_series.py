@@ -1,0 +1,324 @@
+"""Series from end to end: the model of windows, forecasts and their score, the run and its doors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+from typer.testing import CliRunner
+
+import pushforward as pf
+from pushforward.errors import InputError, PushforwardError
+from pushforward.event import Block, Event
+from pushforward.fitting import fit
+from pushforward.forecasting import Forecast, crps
+from pushforward.models.series import StepAutoregressive
+from pushforward.networks.relative import History, Relative
+from pushforward.run import Run
+
+STEPS, VARIABLES, CONTEXT = 20, 3, 2
+
+
+@pytest.fixture(scope="module")
+def model() -> StepAutoregressive:
+    """Weights far from where training starts."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        event = Event((Block("continuous", STEPS * VARIABLES),), series=(STEPS, VARIABLES))
+        made = StepAutoregressive(event, STEPS * CONTEXT, hidden=(12, 16), layers=3, components=2).double()
+        made.prepare(patterns(64, missing=0.0))
+        for p in made.parameters():
+            p.data.add_(0.2 * torch.randn_like(p))
+    return made.eval()
+
+
+def patterns(n: int = 8, missing: float = 0.2) -> Tensor:
+    g = torch.Generator().manual_seed(1)
+    x = torch.randn(n, STEPS, VARIABLES, dtype=torch.float64, generator=g).cumsum(1).flatten(1)
+    return torch.where(torch.rand(x.shape, generator=g) < missing, torch.nan, x)
+
+
+def contexts(n: int = 8) -> Tensor:
+    return torch.randn(n, STEPS * CONTEXT, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+
+
+def test_a_walk_gives_what_one_pass_gives_whatever_is_missing(model: StepAutoregressive) -> None:
+    x, c = patterns(), contexts()
+    with torch.no_grad():
+        walk = model.network.walk(8, c)
+        parts = [next(walk)] + [walk.send(x[:, i]) for i in range(x.shape[1] - 1)]
+        whole = model.network(x, c)
+        begun = model.network.walk(8, c, x[:, : 7 * VARIABLES].unflatten(-1, (7, VARIABLES)))
+        torch.testing.assert_close(next(begun), parts[7 * VARIABLES], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(torch.cat(parts, -1), whole, rtol=1e-10, atol=1e-10)
+    assert whole.isfinite().all()
+
+
+def test_no_parameter_sees_its_own_value_or_a_later_one(model: StepAutoregressive) -> None:
+    x, c = patterns(1, missing=0.0), contexts(1)
+    jacobian = torch.autograd.functional.jacobian(lambda y: model.network(y, c)[0], x)[:, 0]
+    component = torch.arange(x.shape[1]).repeat_interleave(6)
+    ahead = torch.arange(x.shape[1]) >= component[:, None]
+    assert jacobian[ahead].abs().max() == 0
+    told = jacobian.masked_fill(ahead, 0.0).abs().sum(1)
+    assert (told[2 * 6 * VARIABLES :] > 0).all()  # the second step knows but the level, which moves locations alone
+
+
+def test_a_series_at_another_level_has_the_same_conditionals(model: StepAutoregressive) -> None:
+    x, c = patterns(), contexts()
+    x[:, :VARIABLES] = patterns(missing=0.0)[:, :VARIABLES]
+    with torch.no_grad():
+        here, there = (model(c).log_prob_each(x + shift) for shift in (0.0, 7.0))
+    torch.testing.assert_close(here[:, VARIABLES:], there[:, VARIABLES:], rtol=1e-8, atol=1e-8)
+    assert not torch.allclose(here[:, :VARIABLES], there[:, :VARIABLES])
+
+
+def test_a_missing_value_has_no_factor(model: StepAutoregressive) -> None:
+    x, c = patterns(), contexts()
+    law = model(c)
+    with torch.no_grad():
+        each = law.log_prob_each(x)
+        assert (each[x.isnan()] == 0).all() and (each[~x.isnan()] != 0).all()
+        cut = x.clone()
+        cut[:, -5:] = torch.nan
+        torch.testing.assert_close(law.log_prob(cut), law.log_prob_prefix(x[:, :-5]))
+        rest = law.given(x[:, :31]).log_prob(x[:, 31:])
+        torch.testing.assert_close(rest + law.log_prob_prefix(x[:, :31]), law.log_prob(x))
+    loss = -law.log_prob(x).sum()
+    assert all(g.isfinite().all() for g in torch.autograd.grad(loss, tuple(model.parameters())))
+
+
+def test_the_running_scale_is_the_recursion_it_is_documented_as() -> None:
+    x = patterns(2).unflatten(-1, (STEPS, VARIABLES))
+    relative = Relative(VARIABLES, STEPS).double()
+    scale = relative.scales(relative.all(x))
+    square, moves, last = 0.0, 0.0, None
+    for t in range(STEPS):
+        expected = 1.0 if last is None else ((square + 5.0) / (moves + 5.0)) ** 0.5
+        assert scale[1, t, 2].item() == pytest.approx(expected, rel=1e-12)
+        value = x[1, t, 2].item()
+        square, moves = 0.97 * square, 0.97 * moves
+        if not np.isnan(value):
+            square, moves = (square + (value - last) ** 2, moves + 1) if last is not None else (square, moves)
+            last = value
+    history = History(relative, 2)
+    for t in range(STEPS):
+        torch.testing.assert_close(relative(history.past())[0], relative(relative.all(x))[0][:, t])
+        history.add(x[:, t])
+
+
+def test_cycles_are_found_in_the_data() -> None:
+    t = torch.arange(400, dtype=torch.float64)
+    wave = (2 * torch.pi * t / 17).sin()[:, None] + 0.1 * torch.randn(
+        400, 1, generator=torch.Generator().manual_seed(0)
+    )
+    windows = wave.unfold(0, 60, 1).transpose(1, 2)
+    relative = Relative(1, 60).double()
+    relative.fit(windows)
+    found = relative.lags.tolist()[-6:]
+    assert found[:3] == [16, 17, 18] or found[3:] == [16, 17, 18]
+    assert all(lag % 17 == 0 for lag in found[1::3])  # the other is a multiple of it
+
+
+def test_calibration_makes_the_central_ninety_per_cent_hold_ninety(model: StepAutoregressive) -> None:
+    rebuilt = StepAutoregressive.from_json(model.to_json()).double()
+    rebuilt.load_state_dict(model.state_dict())
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(3)
+        x = model(contexts(100)).sample()
+        rebuilt.network.widening.fill_(-0.6)  # too sure
+        narrow = (rebuilt(contexts(100)).pit(x) - 0.5).abs() <= 0.45
+        rebuilt.calibrate(x, contexts(100))
+        held = (rebuilt(contexts(100)).pit(x) - 0.5).abs() <= 0.45
+    assert narrow.double().mean() < 0.85
+    assert held.double().mean().item() == pytest.approx(0.9, abs=0.01)
+    assert rebuilt.network.widening.abs().max() < 0.15
+
+
+def test_what_cannot_be_a_model_of_windows_is_refused() -> None:
+    with pytest.raises(ValueError, match="no series"):
+        StepAutoregressive(Event.continuous(6))
+    with pytest.raises(ValueError, match="as much context for each"):
+        StepAutoregressive(Event((Block("continuous", 6),), series=(3, 2)), context=2)
+
+
+# ---------------------------------------------------------------------------------------------------------- the score
+
+
+def test_crps_is_that_of_the_normal_law_in_closed_form() -> None:
+    rng, y = np.random.default_rng(0), np.array([-1.0, 0.0, 2.5])
+    exact = y * (2 * stats.norm.cdf(y) - 1) + 2 * stats.norm.pdf(y) - 1 / np.sqrt(np.pi)
+    np.testing.assert_allclose(crps(rng.normal(size=(40_000, 3)), y), exact, atol=0.015)
+    small = crps(rng.normal(size=(3, 60_000, 3)), np.broadcast_to(y, (60_000, 3))).mean(0)
+    np.testing.assert_allclose(small, exact, atol=0.015)  # no bias, however few the paths
+
+
+def test_crps_is_the_mean_over_draws_and_pairs() -> None:
+    rng = np.random.default_rng(1)
+    paths, y = rng.gamma(2.0, size=(7, 5)), rng.gamma(2.0, size=5)
+    pairs = np.abs(paths[:, None] - paths[None]).sum((0, 1)) / (7 * 6)
+    np.testing.assert_allclose(crps(paths, y), np.abs(paths - y).mean(0) - pairs / 2)
+    with pytest.raises(InputError, match="two sample paths"):
+        crps(paths[:1], y)
+
+
+def test_the_error_of_a_crps_is_that_of_repeated_forecasts() -> None:
+    rng, truth = np.random.default_rng(2), np.full((6, 1), 0.7)
+    truth[2] = np.nan
+    found = [Forecast(rng.normal(size=(80, 6, 1)).cumsum(1), ("a",)).crps(truth)[0] for _ in range(400)]
+    claimed = np.mean([(e.high - e.low) / 2 / stats.norm.ppf(0.975) for e in found])
+    assert claimed == pytest.approx(np.std([e.value for e in found]), rel=0.15)
+    assert found[0].n == 5
+
+
+def test_quantiles_and_intervals_are_those_of_the_paths() -> None:
+    paths = np.random.default_rng(0).normal(size=(999, 4, 2))
+    made = Forecast(paths, ("a", "b"))
+    low, high = made.interval(0.9)
+    assert ((paths >= low) & (paths <= high)).mean() == pytest.approx(0.9, abs=0.01)
+    np.testing.assert_allclose(made.quantiles([0.5])[0], np.median(paths, 0))
+    for levels in ([], [1.5]):
+        with pytest.raises(InputError, match="from 0 to 1"):
+            made.quantiles(levels)
+    with pytest.raises(InputError, match="shape"):
+        made.crps(np.zeros((3, 2)))
+
+
+# ------------------------------------------------------------------------------------------------------------ the run
+
+
+def frame(n: int = 700) -> pd.DataFrame:
+    rng, t = np.random.default_rng(0), np.arange(n)
+    load = np.sin(2 * np.pi * t / 24) + 0.2 * rng.normal(size=n)
+    count = rng.poisson(5 + 3 * load.clip(-1))
+    return pd.DataFrame({"date": pd.date_range("2016-07-01", periods=n, freq="h"), "load": load, "count": count})
+
+
+SMALL = {"hidden": [16, 16], "layers": 3, "components": 3}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    table = frame()
+    table.loc[100:140, "count"] = np.nan
+    place = tmp_path_factory.mktemp("series")
+    table.to_csv(place / "s.csv", index=False)
+    return fit(place / "s.csv", "autoregressive", time="date", window=48, steps=60, out=place / "run", options=SMALL)
+
+
+def test_a_forecast_knows_where_it_is_and_what_time_it_is(run: Run) -> None:
+    made = run.forecast(frame(), 6, n=100)
+    assert made.paths.shape == (100, 6, 2) and made.columns == ("load", "count")
+    last = frame()["date"].iloc[-1]
+    expected = pd.date_range(last, periods=7, freq="h")[1:].to_numpy().astype("datetime64[s]").astype(np.int64)
+    assert np.array_equal(made.stamps, expected)
+    assert np.array_equal(made.paths[..., 1], np.rint(made.paths[..., 1])) and made.paths[..., 1].min() >= 0
+    assert np.array_equal(made.paths, run.forecast(frame(), 6, n=100).paths)
+    assert not np.array_equal(made.paths, run.forecast(frame(), 6, n=100, seed=1).paths)
+
+
+def test_a_forecast_is_drawn_from_the_conditional_law(run: Run) -> None:
+    history = frame().assign(count=lambda t: t["count"].where(t.index % 5 > 0))
+    made = run.forecast(history, 1, n=800)
+    windows = pf.load(history, time="date", window=48)
+    after = pd.concat([history, frame(701).iloc[[-1]]])
+    data = pf.load(after, time="date", window=48).take(slice(-1, None))
+    x, c = run.schema.encode(data), run.schema.encode_context(data)
+    rows = x.expand(800, -1).clone()
+    rows[:, -2] = torch.from_numpy(run.schema.patterns.encode_steps(made.paths[:, 0])[:, 0])
+    with torch.no_grad():
+        u = run.model(c[0]).pit(rows)[:, -2]
+    assert len(windows) and stats.kstest(u.numpy(), "uniform").pvalue > 1e-3
+
+
+def test_a_long_horizon_rolls_the_window_and_a_short_history_will_do(run: Run) -> None:
+    assert np.isfinite(run.forecast(frame(), 100, n=3).paths).all()
+    assert np.isfinite(run.forecast(frame(1), 5, n=3).paths).all()
+    gaps = frame().assign(load=np.nan, count=np.nan)
+    assert np.isfinite(run.forecast(gaps, 5, n=3).paths).all()
+
+
+@pytest.mark.parametrize(
+    ("history", "horizon", "word"),
+    [
+        (frame(), 0, "a horizon is from 1 to 480"),
+        (frame(), 481, "larger --window"),
+        (frame().drop(columns="load"), 3, "lacks 'load'"),
+        (frame().assign(x=1.0), 3, "has 'x' besides"),
+        (frame().drop(columns="date"), 3, "no column 'date'"),
+        (frame(0), 3, "no steps"),
+        (frame().assign(date=pd.date_range("2016-07-01", periods=700, freq="7min")), 3, "resample"),
+        ("nowhere.csv", 3, "no file"),
+    ],
+)
+def test_a_history_that_does_not_fit_is_named(run: Run, history: object, horizon: int, word: str) -> None:
+    with pytest.raises(InputError, match=word):
+        run.forecast(history, horizon, n=2)
+
+
+def test_only_a_model_of_a_series_forecasts() -> None:
+    rows = fit("digits", "vae", steps=1)
+    with pytest.raises(InputError, match="not of a series"):
+        rows.forecast(np.zeros((10, 64)), 3)
+    with pytest.raises(InputError, match="missing values"):
+        fit(frame().assign(load=lambda t: t["load"].where(t.index != 5)), "vae", time="date", window=24, steps=1)
+    flow = fit(frame(), "flow", time="date", window=12, steps=1)
+    with pytest.raises(InputError, match="--model autoregressive"):
+        flow.forecast(frame(), 3)
+
+
+def test_data_from_memory_are_kept_step_by_step() -> None:
+    table = frame().drop(index=[9]).drop(columns="count")
+    made = fit(table, "autoregressive", time="date", window=24, steps=1, options=SMALL)
+    assert made.data().fingerprint() == made.record["data"]["fingerprint"]
+    assert (made.directory / "data.parquet").stat().st_size < 50_000
+    equal = fit(table["load"].to_numpy(), "autoregressive", series=True, window=24, steps=1, options=SMALL)
+    assert equal.forecast(table["load"].to_numpy(), 4, n=2).stamps is None
+    assert equal.data().fingerprint() == equal.record["data"]["fingerprint"]
+
+
+def test_windows_are_drawn_from_when_they_are_asked_to_begin(run: Run) -> None:
+    assert run.sample(3, given={"date": "2017-01-01"}).describe() == "3 windows of 48 steps × 2 variables"
+    for given in ({}, {"date": "soon"}):
+        with pytest.raises(InputError, match="2016-07-01T13"):
+            run.sample(3, given=given)
+    assert run.log_likelihood().n == 1  # a tenth of 700 steps is one window of 48
+    with pytest.raises(InputError, match="--window 48"):
+        run.score_samples(pf.load(frame(), time="date", window=24))
+
+
+# ---------------------------------------------------------------------------------------------------------- the doors
+
+
+def call(*words: object) -> tuple[int, str]:
+    from pushforward.cli.app import app
+
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if isinstance(result.exception, PushforwardError):
+        return 2, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout
+
+
+def test_from_a_file_to_a_forecast_on_the_command_line(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "s.csv", index=False)
+    source, place = tmp_path / "s.csv", tmp_path / "run"
+    settings = ["--set", "hidden=[8,8]", "--set", "layers=2"]
+    words = ["--model", "autoregressive", "--time", "date", "--window", 24, "--steps", 3, "--out", place]
+    assert call("fit", source, *words, *settings)[0] == 0
+    page = (place / "report.html").read_text()
+    assert "What did the model expect of the last 12 held-out steps?" in page
+    code, _ = call("forecast", place, source, "--horizon", 5, "-n", 7, "--out", tmp_path / "f.csv")
+    assert code == 0 and pd.read_csv(tmp_path / "f.csv").shape == (35, 5)
+    code, text = call("forecast", place, source, "--horizon", 5, "-n", 7, "--quantiles", ".1,.9", "--json")
+    assert code == 0 and len(json.loads(text)["quantiles"]["load"]["0.1"]) == 5
+    assert call("score", place, source)[1].startswith("log p(x):")
+    assert call("forecast", place, source, "--horizon", 0, "--json")[1].startswith("a horizon is from 1")
+    assert "--out FILE" in call("forecast", place, source, "--horizon", 5)[1]
+    assert "list of numbers" in call("forecast", place, source, "--horizon", 5, "--quantiles", "x", "--json")[1]
