@@ -33,7 +33,7 @@ from pushforward.training.schedule import Leg
 from pushforward.training.state import Match
 from pushforward.training.stream import Stream
 
-CONFIGURATION = DEFAULTS["table"]["flow"]
+CONFIGURATION = DEFAULTS["table"]["flow"]["vector"]
 SHAPE = Flow(Event.continuous(2), **CONFIGURATION.model).config
 UNIT = "nats per row, standardised"
 
