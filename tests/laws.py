@@ -79,9 +79,14 @@ class Case:
         return f"{name}-{self.event}-{'c' if self.context else 'u'}-{str(self.dtype)[-2:]}"
 
     @property
+    def is_deep(self) -> bool:
+        """Whether so many layers follow each other that a little noise in each already makes an absurd law."""
+        return self.architecture in ("multiscale", "patches")
+
+    @property
     def thrift(self) -> int:
         """By what to divide the draws for integrals: networks for pictures cost some fifty times a perceptron."""
-        return 8 if self.architecture in ("multiscale", "patches") else 1
+        return 8 if self.is_deep else 1
 
     @property
     def of(self) -> Family:
@@ -96,7 +101,8 @@ class Case:
         with seeded(seed):
             model = self.of.architectures[chosen.architecture](event, self.context, **config).to(self.dtype)
             model.prepare(self.patterns(64), self.contexts(64))
-            noise = 0.15 if self.of.density else 0.4  # quadrature and bounds need laws that are not absurd
+            # Quadrature and bounds need laws that are not absurd.
+            noise = 0.05 if self.is_deep else 0.15 if self.of.density else 0.4
             with torch.no_grad():
                 for p in model.parameters():
                     p.add_(noise * torch.randn_like(p))

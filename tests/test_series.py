@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,14 @@ from torch import Tensor
 from typer.testing import CliRunner
 
 import pushforward as pf
+from pushforward.data import Dataset, Schema
+from pushforward.data.series import Steps
 from pushforward.errors import InputError, PushforwardError
 from pushforward.event import Block, Event
 from pushforward.fitting import fit
-from pushforward.forecasting import Forecast, crps
+from pushforward.forecasting import Forecast, crps, forecast
 from pushforward.models.series import StepAutoregressive
+from pushforward.networks.causal import CausalConvolutions
 from pushforward.networks.relative import History, Relative
 from pushforward.run import Run
 
@@ -146,6 +150,42 @@ def test_what_cannot_be_a_model_of_windows_is_refused() -> None:
         StepAutoregressive(Event.continuous(6))
     with pytest.raises(ValueError, match="as much context for each"):
         StepAutoregressive(Event((Block("continuous", 6),), series=(3, 2)), context=2)
+    with pytest.raises(ValueError, match="hidden names no width"):
+        StepAutoregressive(Event((Block("continuous", 6),), series=(3, 2)), hidden=[])
+
+
+def test_layers_that_look_back_farther_than_a_window_cost_nothing() -> None:
+    network, u = CausalConvolutions(2, layers=50), torch.randn(2, 5, 2, generator=torch.Generator().manual_seed(0))
+    memory = network.memory()
+    with torch.no_grad():
+        steps = torch.stack([network.step(u[:, t], memory) for t in range(5)], 1)
+        torch.testing.assert_close(steps, network(u))
+    assert network.remembered(5) == 2 * (1 + 2 + 4 + 47 * 5) >= sum(h[0].numel() for past in memory for h in past)
+
+
+def test_a_huge_late_value_leaves_earlier_conditionals_as_they_are(model: StepAutoregressive) -> None:
+    network = StepAutoregressive.from_json(model.to_json()).network
+    network.load_state_dict(model.network.state_dict())  # in single precision, which overflows
+    x, c = patterns(2, missing=0.0).float(), contexts(2).float()
+    late = x.clone()
+    late[:, -2 * VARIABLES :] = torch.tensor([1e20, -1e30, 3e38]).repeat(2)
+    with torch.no_grad():
+        before, after = network(x, c), network(late, c)
+        walk = network.walk(2, c)
+        walked = torch.cat([next(walk)] + [walk.send(late[:, i]) for i in range(x.shape[1] - 1)], -1)
+    known = (x.shape[1] - 2 * VARIABLES) * before.shape[1] // x.shape[1]
+    torch.testing.assert_close(after[:, :known], before[:, :known])
+    torch.testing.assert_close(walked, after, rtol=1e-3, atol=1e-3)
+    far = network.relative.moves(torch.tensor([1e20, -1e30, 3e38]), torch.zeros(3), torch.full((3,), 0.1))
+    torch.testing.assert_close(far, torch.tensor([8.0, -8.0, 8.0]))
+
+
+def test_a_variable_of_which_nothing_was_observed_is_not_calibrated(model: StepAutoregressive) -> None:
+    rebuilt = StepAutoregressive.from_json(model.to_json()).double()
+    x = patterns(20, missing=0.0)
+    x.unflatten(-1, (STEPS, VARIABLES))[..., 1] = torch.nan
+    rebuilt.calibrate(x, contexts(20))
+    assert (rebuilt.network.widening != 0).tolist() == [True, False, True]
 
 
 # ---------------------------------------------------------------------------------------------------------- the score
@@ -260,6 +300,37 @@ def test_a_long_horizon_rolls_the_window_and_a_short_history_will_do(run: Run) -
 def test_a_history_that_does_not_fit_is_named(run: Run, history: object, horizon: int, word: str) -> None:
     with pytest.raises(InputError, match=word):
         run.forecast(history, horizon, n=2)
+
+
+def untrained() -> tuple[StepAutoregressive, Schema, Dataset]:
+    """A model of two unlike variables, 6 steps long."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"a": rng.normal(size=300), "b": 1000 + 10 * rng.normal(size=300)})
+    data = pf.load(table, series=True, window=6)
+    schema = Schema.fit(data)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return StepAutoregressive(schema.event, hidden=(4, 4), layers=1, components=1).eval(), schema, data
+
+
+def test_a_history_of_other_order_is_forecast_by_name() -> None:
+    model, schema, data = untrained()
+    turned = replace(data, values=data.windows[..., ::-1], columns=("b", "a"))
+    expected = forecast(model, schema, data, 2, n=5)
+    for history in (turned, Steps(turned.windows[-1], ("b", "a"))):
+        made = forecast(model, schema, history, 2, n=5)
+        assert made.columns == ("a", "b")
+        np.testing.assert_array_equal(made.paths, expected.paths)
+    with pytest.raises(InputError, match="lacks 'b'"):
+        forecast(model, schema, Steps(data.windows[-1], ("a", "c")), 2)
+
+
+def test_horizons_and_paths_are_whole_numbers() -> None:
+    model, schema, data = untrained()
+    for horizon, n, word in ((1.5, 5, "a horizon"), ("a", 5, "a horizon"), (2, 1.5, "paths"), (2, None, "paths")):
+        with pytest.raises(InputError, match=f"{word} is a whole number"):
+            forecast(model, schema, data, horizon, n)
+    assert forecast(model, schema, data, np.int64(2), np.int32(3)).paths.shape == (3, 2, 2)
 
 
 def test_only_a_model_of_a_series_forecasts() -> None:

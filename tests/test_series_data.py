@@ -160,6 +160,23 @@ def test_encoding_is_exact_and_leaves_gaps() -> None:
     assert bool((schema.log_det(other) == -torch.inf).all())
 
 
+def test_missing_values_have_no_part_in_the_scale() -> None:
+    x = 1e6 + np.random.default_rng(0).normal(size=(300, 2))
+    x[:150, 0] = np.nan
+    x[200:, 1] = np.nan
+    fitted = Schema.fit(pf.load(x, series=True, window=20)).patterns.columns.columns
+    for column, observed in zip(fitted, (x[150:, 0], x[:200, 1]), strict=True):
+        whole = Schema.fit(pf.load(observed, series=True, window=20)).patterns.columns.columns[0]
+        assert (column.kind, column.scale) == (whole.kind, whole.scale)
+
+
+def test_a_variable_and_its_lag_are_two() -> None:
+    walk = np.random.default_rng(0).normal(size=301)
+    lagged = np.stack([np.append(walk[1:-1], np.nan), np.append(np.nan, walk[1:-1])], 1)  # what is observed agrees
+    copied = np.stack([lagged[:, 0], lagged[:, 0]], 1)
+    assert [Schema.fit(pf.load(x, series=True, window=20)).event.size for x in (lagged, copied)] == [40, 20]
+
+
 def test_the_schema_learns_from_the_training_part_alone() -> None:
     table = frame(400)
     later = table.copy()

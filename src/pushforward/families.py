@@ -185,14 +185,14 @@ def configure(name: str, event: Event, options: Mapping[str, Any], rows: int = M
     chosen, kind = family(name), kind_of(event)
     suitable = DEFAULTS[kind][name]
     architecture = options.get("architecture", next(iter(suitable)))
-    if architecture not in suitable:
+    if not isinstance(architecture, str) or architecture not in suitable:
         raise InputError(
             f"there is no architecture {architecture!r} of {name} for {_KINDS[kind]}; "
             f"choose one of {', '.join(suitable)}"
         )
     rest = {option: value for option, value in options.items() if option != "architecture"}
     usual = replace(suitable[architecture], architecture=architecture)
-    return usual.replaced(sized(kind, name, architecture, event, rows), chosen).replaced(rest, chosen)
+    return usual.replaced(sized(kind, name, architecture, event, rows, rest), chosen).replaced(rest, chosen)
 
 
 _KINDS = {"table": "tables", "binary": "binary data", "pictures": "pictures", "series": "series"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +169,7 @@ def forecast(
     coding = schema.patterns
     if not isinstance(coding, Windows):
         raise InputError(f"the model of {schema.name} is not of a series; fit one with --time COLUMN or --series")
+    horizon, n = _whole(horizon, "a horizon"), _whole(n, "a number of paths")
     if not 1 <= horizon <= WINDOWS_AT_MOST * coding.steps:
         raise InputError(
             f"a horizon is from 1 to {WINDOWS_AT_MOST * coding.steps} steps ({WINDOWS_AT_MOST} windows of "
@@ -189,21 +191,34 @@ def history_of(history: Any, schema: Schema, selection: Selection | None, delimi
     coding = schema.patterns
     assert isinstance(coding, Windows)  # the caller saw to it
     if isinstance(history, Steps):
-        return history
+        return _ordered(history, coding, "the history")
     if isinstance(history, Dataset):
         schema.check(history)
         stamps = next(iter(history.context.values()), None)
         last = None if stamps is None else stamps[-1]
-        return Steps(history.windows[-1], history.columns, last, history.interval)
+        return _ordered(Steps(history.windows[-1], history.columns, last, history.interval), coding, history.name)
     source = existing(history) if isinstance(history, (str, Path)) else history
     name = source.name if isinstance(source, Path) else "the history"
     time = schema.context[0].name if schema.context else None
     steps = read_steps(source, name, time, selection or Selection(), delimiter, coding.interval)
+    return _ordered(steps, coding, name)
+
+
+def _ordered(steps: Steps, coding: Windows, name: str) -> Steps:
+    """The last window of steps, with the variables in the model's order whatever theirs is."""
     coding.check_columns(name, steps.columns)
     kept = slice(max(0, len(steps.values) - coding.steps), None)
     order = [steps.columns.index(column) for column in coding.names]
     stamps = None if steps.stamps is None else steps.stamps[kept]
     return Steps(steps.values[kept][:, order], coding.names, stamps, steps.interval)
+
+
+def _whole(value: Any, what: str) -> int:
+    """A number that counts, of Python or NumPy."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InputError(f"{what} is a whole number, not {value!r}; give one such as 24") from None
 
 
 def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> Float[Tensor, "n h v"]:

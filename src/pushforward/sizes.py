@@ -9,22 +9,26 @@ from pushforward.event import Event
 
 __all__ = ["sized"]
 
-Rule = Callable[[Event, int], Mapping[str, Any]]
+Rule = Callable[[Event, int, Mapping[str, Any]], Mapping[str, Any]]
 
 
-def sized(kind: str, family: str, architecture: str, event: Event, rows: int) -> Mapping[str, Any]:
-    """The options that the numbers of components and of training rows ask for, by name."""
+def sized(
+    kind: str, family: str, architecture: str, event: Event, rows: int, options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The options that the numbers of components and of training rows ask for, by name, beside those that are given."""
     rule = _RULES.get((kind, family, architecture))
-    return {} if rule is None else rule(event, rows)
+    return {} if rule is None else rule(event, rows, options)
 
 
-def _flow_of_a_table(event: Event, rows: int) -> Mapping[str, Any]:
+def _flow_of_a_table(event: Event, rows: int, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Few columns move one after another, by finer splines; many in couplings, whose networks are cheaper.
 
     After a minute on POWER (6 columns, 1.7 million rows; two busy cores): 0.15 nats with couplings, 0.25 with masked
     networks of the same sizes, 0.29 with 3 transforms of 16 bins and 256 hidden units. On 25 narrow modes in the plane
     after half a minute: 1.08 nats from the law with couplings (a minute), 0.15 with 5 × 16 bins, 0.024 with 3 × 32.
     """
+    if options.get("arrangement", "autoregressive") != "autoregressive" or options.get("map", "spline") != "spline":
+        return {}  # the sizes are those of masked networks with splines
     if event.size <= FEWEST:
         return {"arrangement": "autoregressive", "transforms": 3, "bins": 32}
     if event.size <= FEW:
@@ -32,7 +36,7 @@ def _flow_of_a_table(event: Event, rows: int) -> Mapping[str, Any]:
     return {}
 
 
-def _masked_of_bits(event: Event, rows: int) -> Mapping[str, Any]:
+def _masked_of_bits(event: Event, rows: int, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Few rows for so many columns want few hidden units, sparse direct links and several orders.
 
     On dna (1,600 rows × 180 columns; nats on its validation part): −96.7 with wide layers, dropout and decay, −84.3

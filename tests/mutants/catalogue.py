@@ -269,7 +269,7 @@ def the_generator_is_taught_by_detached_samples(patch: pytest.MonkeyPatch) -> No
 
 @mutant(on(laws.samples_can_occur, "gan", "binary"))
 def a_generator_is_not_rounded(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(laws.FAMILIES["gan"].architectures["perceptron"], "_round", lambda self, x: x)
+    patch.setattr(laws.FAMILIES["gan"].architectures["perceptron"], "_exist", lambda self, x: x)
 
 
 # ----------------------------------------------------------------------------------------------------------- objectives

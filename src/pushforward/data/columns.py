@@ -39,7 +39,7 @@ class Columns:
         An array of nothing but 0 and 1 is binary throughout: that one of its many columns never changed, or
         that two agreed, is chance there and must not make a held-out row impossible.
         """
-        columns = [Column.fit(name, data.column(name), data.categories.get(name)) for name in data.columns]
+        columns = [Column.fit(name, _observed(data.column(name)), data.categories.get(name)) for name in data.columns]
         if all(column.kind == "constant" for column in columns):
             raise InputError(f"{data.name}: all columns are constant, so there is nothing to learn; give other data")
         if data.kind == "array" and all(column.is_bit for column in columns):
@@ -156,6 +156,14 @@ def _unless_duplicate(column: Column, first: dict[str, str], data: Dataset) -> C
     return Column(column.name, column.dtype, "duplicate", column.low, column.high, source=same, levels=column.levels)
 
 
+def _observed(x: Array) -> Array:
+    """The values that a column is fitted to: those of a series' variable may be missing; 0 if all are."""
+    if x.dtype.kind != "f":
+        return x
+    missing = np.isnan(x)
+    return x[~missing] if not missing.all() else np.zeros(1, x.dtype)
+
+
 def _as_fitted(column: Column, data: Dataset) -> Array:
     """The values of a column; of names, the codes that the fitted column has for them, −1 where it has none."""
     x, own = data.column(column.name), column.categories
@@ -171,4 +179,4 @@ def _content(x: Array) -> str:
 
 
 def _restores(source: Array, x: Array) -> bool:
-    return bool(np.array_equal(source.astype(x.dtype), x))
+    return bool(np.array_equal(source.astype(x.dtype), x, equal_nan=x.dtype.kind == "f"))

@@ -12,7 +12,7 @@ import numpy as np
 
 from pushforward.data.columns import Columns
 from pushforward.data.dataset import Array, Dataset
-from pushforward.data.views import carried, unrolled
+from pushforward.data.views import unrolled
 from pushforward.errors import InputError
 from pushforward.event import Block, Event
 
@@ -37,9 +37,9 @@ class Windows:
 
     @classmethod
     def fit(cls, data: Dataset) -> Windows:
-        """Fit to the steps of the training part; missing values count as the last one before."""
+        """Fit to the steps of the training part, each variable by what was observed of it."""
         windows = data.windows
-        steps = carried(unrolled(windows))
+        steps = unrolled(windows)
         variables = {name: steps[:, j] for j, name in enumerate(data.columns)}
         columns = Columns.fit(Dataset("table", variables, data.name, data.columns))
         return cls(windows.shape[1], data.interval, columns)

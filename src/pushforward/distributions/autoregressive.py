@@ -75,8 +75,9 @@ class Autoregressive(Law):
         """The parameters of every conditional, in one pass."""
         shape = x.shape[:-1]
         rows = x.reshape(shape.numel(), x.shape[-1])
+        parameters = self.network(rows, self._contexts(shape))
         # Networks may run in bfloat16, likelihoods may not.
-        return self.network(rows, self._contexts(shape)).to(x.dtype).reshape(*shape, -1)
+        return parameters.to(x.dtype).reshape(*shape, parameters.shape[-1])
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """Exact: one pass gives every conditional."""
@@ -84,8 +85,9 @@ class Autoregressive(Law):
 
     def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """The logarithm of each conditional; those of component i need the components up to i alone."""
-        x = self.expanded(value)
-        return Factorised(self.marginals, self.conditionals(x)).log_prob_each(x)
+        x, infinite = self.finite(value)
+        each = Factorised(self.marginals, self.conditionals(x)).log_prob_each(x)
+        return each.masked_fill(infinite, -torch.inf)
 
     def log_prob_prefix(self, prefix: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch"]:
         """The exact log-density of the first k components, whatever the others are."""

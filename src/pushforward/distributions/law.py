@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
@@ -48,6 +48,11 @@ class Law(Distribution):
     def expanded(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*full d"]:
         """``x`` with its batch shape broadcast against the law's."""
         return x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
+
+    def finite(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*full d"], Bool[Tensor, "*full d"]]:
+        """``x`` expanded, with zeros for what is infinite, and where that is: no pattern, and no food for a network."""
+        x = self.expanded(x)
+        return x.masked_fill(x.isinf(), 0.0), x.isinf()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)})"

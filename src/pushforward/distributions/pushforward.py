@@ -64,8 +64,9 @@ class Pushforward(Law):
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The log-density by the change of variables."""
-        z, log_det = self.bijection.inverse(self.expanded(value), self.context)
-        return self.base.log_prob(z) + log_det
+        x, infinite = self.finite(value)
+        z, log_det = self.bijection.inverse(x, self.context)
+        return (self.base.log_prob(z) + log_det).masked_fill(infinite.any(-1), -torch.inf)
 
     def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Where each component of the code stands in the base law."""

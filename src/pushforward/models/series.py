@@ -78,7 +78,8 @@ class StepAutoregressive(Model):
     def calibrate(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
         """Widen or narrow each variable's laws until their central 90 % hold 90 % of validation values.
 
-        What a network learnt by heart makes it surer of the next step than it may be.
+        What a network learnt by heart makes it surer of the next step than it may be. A variable of which no value
+        was observed is left as it is.
         """
         widening, v = self.network.widening, len(self.network.widening)
         observed = ~x.unflatten(-1, (-1, v)).isnan()
@@ -88,6 +89,7 @@ class StepAutoregressive(Model):
             u = self(context).pit(x).unflatten(-1, (-1, v))
             inside = (observed & ((u - 0.5).abs() <= COVERED / 2)).sum((0, 1)) / observed.sum((0, 1)).clamp(min=1)
             low, high = torch.where(inside < COVERED, widening, low), torch.where(inside < COVERED, high, widening)
+        widening.masked_fill_(~observed.any(1).any(0), 0.0)  # nothing observed says nothing of how sure to be
 
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Stepwise:
         """The law, with the batch shape of the context."""

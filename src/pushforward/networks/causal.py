@@ -25,7 +25,7 @@ class CausalConvolutions(nn.Module):
     Example:
         >>> network = CausalConvolutions(4, layers=2)
         >>> u = torch.randn(1, 5, 4)
-        >>> whole, memory = network(u), network.memory(1)
+        >>> whole, memory = network(u), network.memory()
         >>> bool(torch.stack([network.step(u[:, t], memory) for t in range(5)], 1).allclose(whole, atol=1e-6))
         True
     """
@@ -36,30 +36,30 @@ class CausalConvolutions(nn.Module):
         self.gates = nn.ModuleList(nn.Linear(2 * width, 2 * width) for _ in range(layers))
         self.outputs = nn.ModuleList(nn.Linear(width, width) for _ in range(layers))
 
-    @property
-    def remembered(self) -> int:
-        """The numbers that a memory holds for each row."""
-        return self.width * ((1 << len(self.gates)) - 1)
+    def remembered(self, steps: int) -> int:
+        """The numbers that a memory holds for each row by the end of so many steps."""
+        return self.width * sum(min(1 << i, steps) for i in range(len(self.gates)))
 
     def forward(self, u: Float[Tensor, "n t w"]) -> Float[Tensor, "n t w"]:
         """Every step at once."""
         h = u
         for i, (gate, output) in enumerate(zip(self.gates, self.outputs, strict=True)):
-            before = pad(h, (0, 0, 2**i, 0))[:, : h.shape[1]]
+            back = min(2**i, h.shape[1])  # farther back there are zeros alone, which need not be made
+            before = pad(h, (0, 0, back, 0))[:, : h.shape[1]]
             h = h + output(_gated(gate(torch.cat([h, before], -1))))
         return h
 
-    def memory(self, n: int) -> list[list[Float[Tensor, "n w"]]]:
-        """What :meth:`step` needs of the past of n rows before the first step, layer by layer."""
-        zero = next(self.parameters()).new_zeros(n, self.width)
-        return [[zero] * 2**i for i in range(len(self.gates))]
+    def memory(self) -> list[list[Float[Tensor, "n w"]]]:
+        """What :meth:`step` knows of the past before the first step, layer by layer: nothing."""
+        return [[] for _ in self.gates]
 
     def step(self, u: Float[Tensor, "n w"], memory: list[list[Float[Tensor, "n w"]]]) -> Float[Tensor, "n w"]:
         """The next step, given a memory, which is moved on by one step."""
         h = u
-        for gate, output, past in zip(self.gates, self.outputs, memory, strict=True):
+        for i, (gate, output, past) in enumerate(zip(self.gates, self.outputs, memory, strict=True)):
             past.append(h)
-            h = h + output(_gated(gate(torch.cat([h, past.pop(0)], -1))))
+            before = past.pop(0) if len(past) > 2**i else torch.zeros_like(h)
+            h = h + output(_gated(gate(torch.cat([h, before], -1))))
         return h
 
 

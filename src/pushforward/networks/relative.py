@@ -19,6 +19,8 @@ LIVELIEST = 8.0
 """The largest running scale, in usual ones: a path that feeds on itself could grow without bound otherwise."""
 LARGEST = 8.0
 """Features saturate here, in running scales."""
+FARTHEST = 1e15
+"""Moves count as no larger, so that no square overflows: an infinite one would spoil even the steps before it."""
 RECENT = (2, 3, 4, 6, 9)
 """Lags that every series is seen at."""
 SHARE_OF_WINDOW = 7 / 8
@@ -113,7 +115,7 @@ class Relative(nn.Module):
             anchor,
             filled[:, at.clamp(min=0)],
             (at >= 0).to(x.dtype).unsqueeze(-1),
-            decay @ torch.where(moved, filled - anchor, 0.0).square(),
+            decay @ torch.where(moved, _bounded(filled - anchor), 0.0).square(),
             decay @ moved.to(x.dtype),
             _before((filled * kept).cumsum(1)),
             _before(kept.cumsum(1)),
@@ -174,7 +176,7 @@ class History:
         kept = observed.to(x.dtype)
         value = torch.where(observed, x, self.anchor)
         moved = kept * (self.count > 0)
-        self.square = DECAY * self.square + moved * (value - self.anchor).square()
+        self.square = DECAY * self.square + moved * _bounded(value - self.anchor).square()
         self.moves = DECAY * self.moves + moved
         self.total = self.total + kept * value
         self.count = self.count + kept
@@ -188,7 +190,12 @@ def _before(x: Tensor) -> Tensor:
     return pad(x, (0, 0, 1, 0))[:, :-1]
 
 
+def _bounded(z: Tensor) -> Tensor:
+    return z.clamp(-FARTHEST, FARTHEST)
+
+
 def _saturated(z: Tensor) -> Tensor:
+    z = _bounded(z)
     return z * (1 + (z / LARGEST).square()).rsqrt()
 
 

@@ -47,6 +47,8 @@ class StepNetwork(nn.Module):
         self, steps: int, counts: Sequence[int], roles: Sequence[int], context: int, hidden: Sequence[int], layers: int
     ) -> None:
         super().__init__()
+        if not hidden:
+            raise ValueError("hidden names no width; give that of the convolutions, then those of the hidden layers")
         self.steps = steps
         self.counts = list(counts)
         self.relative = Relative(len(counts), steps)
@@ -62,7 +64,7 @@ class StepNetwork(nn.Module):
     @property
     def remembered(self) -> int:
         """The numbers that a walk keeps for each row."""
-        return self.causal.remembered + self.head.remembered + self.steps * len(self.counts)
+        return self.causal.remembered(self.steps) + self.head.remembered + self.steps * len(self.counts)
 
     def forward(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> Float[Tensor, "n p"]:
         """All parameters, step by step; x may hold NaN where it is missing."""
@@ -80,7 +82,7 @@ class StepNetwork(nn.Module):
         self, n: int, context: Float[Tensor, "n c"] | None = None, begun: Float[Tensor, "n t v"] | None = None
     ) -> Generator[Float[Tensor, "n count"], Float[Tensor, " n"], None]:
         """The same parameters one component after another; ``begun`` holds first steps that are known already."""
-        history, memory = History(self.relative, n), self.causal.memory(n)
+        history, memory = History(self.relative, n), self.causal.memory()
         contexts = None if context is None else context.unflatten(-1, (self.steps, -1))
         known = 0 if begun is None else begun.shape[1]
         for t in range(self.steps):
