@@ -39,10 +39,9 @@ class Stepwise(Autoregressive):
 
     def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """The logarithm of each conditional, 0 where the value is missing."""
-        x = self.expanded(value)
-        missing = x.isnan()
+        x, infinite = self.finite(value)
         each = self._steps_law(x).log_prob_each(self._by_step(x.nan_to_num())).flatten(-2)
-        return each.masked_fill(missing, 0.0)
+        return each.masked_fill(x.isnan(), 0.0).masked_fill(infinite, -torch.inf)
 
     def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Where each component stands in its conditional; anywhere, by chance, where it is missing."""
