@@ -35,7 +35,9 @@ DEFAULT_BUDGET = "1m"
 PREPARED_WITH = 4096
 """Patterns that data-dependent initialisation sees."""
 HELD_OUT_AT_MOST = 2000
-"""Validation patterns that weights are chosen by."""
+"""Validation patterns that weights are chosen by, …"""
+HELD_OUT_COMPONENTS, HELD_OUT_AT_LEAST = 1 << 19, 200
+"""… or so many components in all, but never fewer patterns: large ones would take the time for learning."""
 ON_DEVICE_AT_MOST = 1 << 31
 """Bytes of encoded patterns kept as one tensor on the device; more are encoded batch by batch."""
 
@@ -296,7 +298,8 @@ def _held_out(run: Run, match: Match, parts: Splits) -> Callable[[], float] | No
 
     if not run.family.density:
         return None
-    part = parts.validation.thinned(HELD_OUT_AT_MOST, run.seed)
+    most = max(HELD_OUT_AT_LEAST, min(HELD_OUT_AT_MOST, HELD_OUT_COMPONENTS // run.schema.event.size))
+    part = parts.validation.thinned(most, run.seed)
     log_det = run.schema.log_det(part)
     possible = log_det.isfinite()  # a row that breaks a constant column is as impossible under every weight
     if not bool(possible.any()):
