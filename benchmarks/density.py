@@ -24,7 +24,7 @@ from pushforward import split
 from pushforward.data import Dataset
 from pushforward.event import Event
 from pushforward.evidence import Kind, LogLikelihood, minus
-from pushforward.families import DEFAULTS
+from pushforward.families import DEFAULTS, configure
 from pushforward.models.flow import Flow
 from pushforward.models.model import Model
 from pushforward.training.game import Batch, likelihood_game
@@ -157,9 +157,14 @@ DATA: dict[str, tuple[str, float, Callable[[Path, int], Parts]]] = {
 """The file, the seconds for each contestant, and how to read and split."""
 
 
-def contestants() -> dict[str, Contestant]:
+def as_fitted(event: Event) -> Flow:
+    """Our flow in the sizes that ``pushforward.fit`` chooses for so many columns."""
+    return Flow(event, **configure("flow", event, {}).model)
+
+
+def contestants(sized: bool) -> dict[str, Contestant]:
     chosen: dict[str, Contestant] = {
-        "ours": partial(trained, partial(Flow, **CONFIGURATION.model)),
+        "ours": partial(trained, as_fitted if sized else partial(Flow, **CONFIGURATION.model)),
         "Gaussian": gaussian,
         "mixture": mixture,
     }
@@ -199,8 +204,10 @@ def result(case: str, figures: Mapping[str, LogLikelihood]) -> dict[str, Any]:
     }
 
 
-def cases(data: Path | None, seconds: float | None, seeds: list[int], only: list[str]) -> Iterator[dict[str, Any]]:
-    chosen = contestants()
+def cases(
+    data: Path | None, seconds: float | None, seeds: list[int], only: list[str], sized: bool
+) -> Iterator[dict[str, Any]]:
+    chosen = contestants(sized)
     for name in only:
         file, usual, read = DATA[name]
         if data is None or not (data / file).is_file():
@@ -231,11 +238,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of each contestant (default 2)")
     parser.add_argument("--seeds", default="0,1,2", help="one run of everything for each (default 0,1,2)")
     parser.add_argument("--only", choices=list(DATA), action="append", help="one data set (default all)")
+    parser.add_argument("--sized", action="store_true", help="ours in the sizes that fit chooses for so many columns")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     seeds = [int(seed) for seed in args.seeds.split(",")][: 1 if args.quick else None]
     data = None if args.data is None else Path(args.data)
-    results = list(cases(data, args.seconds or (5.0 if args.quick else None), seeds, args.only or list(DATA)))
+    results = list(
+        cases(data, args.seconds or (5.0 if args.quick else None), seeds, args.only or list(DATA), args.sized)
+    )
     print(json.dumps(results, indent=2) if args.json else table(results) if results else "nothing was measured")
 
 

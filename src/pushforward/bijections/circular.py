@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
-from pushforward.bijections.spline import MINIMUM, SHIFT
+from pushforward.bijections.spline import MINIMUM, SHIFT, check
 
 __all__ = ["CircularRationalQuadratic"]
 
@@ -41,10 +41,7 @@ class CircularRationalQuadratic:
     bound: float = math.pi
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bins < 1 / MINIMUM:
-            raise ValueError(f"a spline needs 2 … {1 / MINIMUM - 1:.0f} bins, not {self.bins}")
-        if not self.bound > 0:
-            raise ValueError(f"a spline's bound is positive, unlike {self.bound}")
+        check(self.bins, self.bound)
 
     @property
     def parameters(self) -> int:

@@ -19,6 +19,14 @@ MINIMUM = 1e-3  # of a bin's share of the interval and of a knot's derivative (D
 SHIFT = math.log(math.expm1(1 - MINIMUM))  # makes the derivative of a zero parameter 1
 
 
+def check(bins: int, bound: float) -> None:
+    """Raise a ``ValueError`` for bins or a bound that no spline can have."""
+    if not 2 <= bins < 1 / MINIMUM:
+        raise ValueError(f"a spline needs 2 … {1 / MINIMUM - 1:.0f} bins, not {bins}")
+    if not bound > 0:
+        raise ValueError(f"a spline's bound is positive, unlike {bound}")
+
+
 @dataclass(frozen=True)
 class RationalQuadratic:
     r"""A monotone rational-quadratic spline on [−B, B] with K bins, and the identity outside.
@@ -48,10 +56,7 @@ class RationalQuadratic:
     bound: float = 5.0
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bins < 1 / MINIMUM:
-            raise ValueError(f"a spline needs 2 … {1 / MINIMUM - 1:.0f} bins, not {self.bins}")
-        if not self.bound > 0:
-            raise ValueError(f"a spline's bound is positive, unlike {self.bound}")
+        check(self.bins, self.bound)
 
     @property
     def parameters(self) -> int:
