@@ -143,15 +143,15 @@ class Part:
 PARTS = {
     "missed": Part(too_few, scenarios=("equal",)),
     "unsupported": Part(too_far, scenarios=("equal",)),
-    "beyond": Part(beyond, scenarios=("near", "far"), spare=10_000),
+    "beyond": Part(beyond, (100, 20), scenarios=("near", "far"), spare=10_000),
     "copying": Part(copied, scenarios=("equal",)),
     "copying, training data": Part(copied, scenarios=("equal", "copied"), trained=True),
     "table": Part(table, scenarios=("equal",)),
     "kernel": Part(kernel, (1000, 300)),
     "frechet": Part(gaussian_distance, (1000, 300)),
-    "support": Part(supports, (1000, 300)),
-    "classifiers": Part(discriminators, (300, 100), scenarios=("equal",)),
-    "bound": Part(bound, (200, 100), scenarios=("near", "far")),
+    "support": Part(supports, (300, 100)),
+    "classifiers": Part(discriminators, (200, 50), scenarios=("equal",)),
+    "bound": Part(bound, (100, 50), scenarios=("near", "far")),
 }
 
 
