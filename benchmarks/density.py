@@ -125,7 +125,7 @@ def galaxies(directory: Path, seed: int) -> Parts:
         x = file["x"]
     parts = split(Dataset("array", x, columns=tuple(map(str, range(x.shape[1])))), seed)
     train, validation, test = (part.numeric() for part in (parts.train, parts.validation, parts.test))
-    return _standardised(train, validation, test, train)
+    return standardised(train, validation, test, train)
 
 
 def power(directory: Path, seed: int, minute: float) -> Parts:
@@ -141,10 +141,10 @@ def power(directory: Path, seed: int, minute: float) -> Parts:
     x += np.hstack([gap, voltage, meters, minute * rng.rand(n, 1)])
     rest, test = x[: -(n // 10)], x[-(n // 10) :]
     held = len(rest) // 10
-    return _standardised(rest[:-held], rest[-held:], test, rest)
+    return standardised(rest[:-held], rest[-held:], test, rest)
 
 
-def _standardised(train: NDArray[Any], validation: NDArray[Any], test: NDArray[Any], reference: NDArray[Any]) -> Parts:
+def standardised(train: NDArray[Any], validation: NDArray[Any], test: NDArray[Any], reference: NDArray[Any]) -> Parts:
     mean, scale = reference.mean(0), reference.std(0)
     return Parts(*(torch.from_numpy(((x - mean) / scale).astype(np.float32)) for x in (train, validation, test)))
 
@@ -157,14 +157,19 @@ DATA: dict[str, tuple[str, float, Callable[[Path, int], Parts]]] = {
 """The file, the seconds for each contestant, and how to read and split."""
 
 
-def as_fitted(event: Event) -> Flow:
-    """Our flow in the sizes that ``pushforward.fit`` chooses for so many columns."""
-    return Flow(event, **configure("flow", event, {}).model)
+def as_fitted(event: Event, rows: int) -> Flow:
+    """Our flow in the sizes that ``pushforward.fit`` chooses for so many rows and columns."""
+    return Flow(event, **configure("flow", event, {}, rows).model)
+
+
+def fitted(parts: Parts, seconds: float, seed: int) -> Tensor:
+    """Our flow in the sizes that ``pushforward.fit`` chooses."""
+    return trained(partial(as_fitted, rows=len(parts.train)), parts, seconds, seed)
 
 
 def contestants(sized: bool) -> dict[str, Contestant]:
     chosen: dict[str, Contestant] = {
-        "ours": partial(trained, as_fitted if sized else partial(Flow, **CONFIGURATION.model)),
+        "ours": fitted if sized else partial(trained, partial(Flow, **CONFIGURATION.model)),
         "Gaussian": gaussian,
         "mixture": mixture,
     }
