@@ -50,7 +50,7 @@ CONSERVATIVE = {
         "energy distance": "as MMD²",
         "kernel inception distance": "as MMD²",
         "sliced Wasserstein": "as MMD²",
-        "Fréchet": "near equal laws the quadratic part of its error is counted thrice",
+        "Fréchet": "near equal laws the part of its error that grows with the distance is overestimated",
         "": "few values are possible",
     },
     "limit": {"": "it speaks of less than the divergence, which only the optimal discriminator attains"},
