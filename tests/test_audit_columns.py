@@ -53,8 +53,8 @@ def test_levels_hold_for_columns_and_pairs(n: int, m: int) -> None:
 
 @pytest.mark.parametrize("few", [False, True])
 def test_intervals_cover_the_distance(few: bool) -> None:
-    """N(0, 1) against N(½, 1): 0.1974; thirds against ½, ¼, ¼: a sixth."""
-    rng, covered = np.random.default_rng(2), []
+    """N(0, 1) against N(½, 1): 0.1974; thirds against ½, ¼, ¼: a sixth. None is three times as wide as it must be."""
+    rng, covered, distances, widths = np.random.default_rng(2), [], [], []
     truth = 1 / 6 if few else math.erf(0.25 / math.sqrt(2))
     for _ in range(200):
         real, fake = rng.normal(size=(100, 1)), rng.normal(0.5, 1.0, size=(150, 1))
@@ -62,7 +62,23 @@ def test_intervals_cover_the_distance(few: bool) -> None:
             real, fake = rng.choice(3, (100, 1)), rng.choice(3, (150, 1), p=[0.5, 0.25, 0.25])
         (c,) = column_differences(real.astype(float), fake.astype(float), ["a"])
         covered.append(c.low <= truth <= c.high)
+        distances.append(c.distance)
+        widths.append(c.high - c.low)
     assert np.mean(covered) >= 0.95
+    assert np.median(widths) < 3 * 2 * 1.96 * np.std(distances)
+
+
+def test_intervals_of_equal_laws_cover_as_often_as_asked_and_agree_with_the_test() -> None:
+    rng = np.random.default_rng(11)
+    found = [column_differences(*rng.normal(size=(2, 200, 1)), ["a"])[0] for _ in range(1500)]
+    assert 0.935 <= np.mean([c.low == 0 for c in found]) <= 0.975
+    assert all((c.low == 0) == (c.p_value >= 0.05) for c in found)
+
+
+def test_two_values_may_differ_by_as_much_as_shares_of_a_half() -> None:
+    real, fake = (np.repeat([0.0, 1.0], n)[:, None] for n in (200, 50))
+    (c,) = column_differences(real, fake, ["a"])
+    assert c.distance == 0 and c.high == pytest.approx(1.959964 * math.sqrt(0.25 * (1 / 400 + 1 / 100)))
 
 
 def test_cells_ignore_labels_keep_atoms_apart_and_leave_none_sparse() -> None:

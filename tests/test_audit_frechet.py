@@ -75,23 +75,31 @@ def test_turning_moving_and_padding_features_changes_nothing() -> None:
     assert (one.value, one.low, one.p_value) == pytest.approx((other.value, other.low, other.p_value), rel=1e-6)
 
 
-def _coverage(d: int, scale: float, m: int, times: int) -> tuple[float, float, float]:
-    rng = np.random.default_rng(6)
-    truth = d * (scale - 1) ** 2
-    figures = [
-        frechet(rng.normal(size=(200, d)), scale * rng.normal(size=(m, d)), rng, draws=39).extrapolated.estimate
-        for _ in range(times)
-    ]
-    values = np.array([figure.value for figure in figures])
-    covered = float(np.mean([figure.low <= truth <= figure.high for figure in figures]))
-    return covered, float(values.mean() - truth), float(values.std())
+@pytest.mark.parametrize(
+    ("d", "scale", "m", "times"), [(2, 1.0, 200, 60), (2, 1.2, 200, 60), (10, 1.3, 100, 30), (20, 1.0, 120, 30)]
+)
+def test_intervals_cover_the_known_distance_of_gaussians_and_the_plain_mean(
+    d: int, scale: float, m: int, times: int
+) -> None:
+    rng, truth = np.random.default_rng(6), d * (scale - 1) ** 2
+    found = [frechet(rng.normal(size=(200, d)), scale * rng.normal(size=(m, d)), rng, draws=39) for _ in range(times)]
+    for figures, at in (
+        ([f.extrapolated.estimate for f in found], truth),
+        ([f.plain.estimate for f in found], float(np.mean([f.plain.value for f in found]))),
+    ):
+        values = np.array([figure.value for figure in figures])
+        assert np.mean([f.low <= at <= f.high for f in figures]) >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / times)
+        assert abs(values.mean() - at) < 4 * values.std() / math.sqrt(times)
+        assert np.median([f.high - f.low for f in figures]) < 2 * 2 * 1.96 * values.std()
 
 
-@pytest.mark.parametrize(("d", "scale", "m"), [(2, 1.0, 200), (10, 1.3, 100), (20, 1.0, 120)])
-def test_intervals_cover_the_known_distance_of_gaussians(d: int, scale: float, m: int) -> None:
-    covered, bias, sd = _coverage(d, scale, m, times=30)
-    assert covered >= 0.95 - 3 * math.sqrt(0.95 * 0.05 / 30)
-    assert abs(bias) < 4 * sd / math.sqrt(30)
+def test_too_many_features_to_relabel_have_an_interval_by_halves_alone() -> None:
+    rng = np.random.default_rng(13)
+    x, y = rng.normal(size=(60, 3)), rng.normal(1.0, 1.0, size=(60, 3))
+    figure = frechet(x, y, rng, draws=0)
+    for estimate in (figure.plain.estimate, figure.extrapolated.estimate):
+        assert estimate.p_value is None and estimate.low < 3.0 < estimate.high
+        assert estimate.high - estimate.value == pytest.approx(estimate.value - estimate.low)
 
 
 def test_equal_laws_are_far_apart_at_this_n_but_not_at_infinite_n() -> None:

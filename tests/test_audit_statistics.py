@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import binomtest, norm
+from scipy.optimize import minimize_scalar
+from scipy.stats import binom, binomtest, norm
 
 from pushforward.auditing import (
     balanced_accuracy,
@@ -14,7 +15,7 @@ from pushforward.auditing import (
     js_lower_bound,
     noticeable_accuracy,
 )
-from pushforward.auditing.shares import wilson
+from pushforward.auditing.shares import excess, score_interval, wilson
 from pushforward.evidence import Kind
 
 
@@ -22,6 +23,39 @@ from pushforward.evidence import Kind
 def test_wilsons_interval_agrees_with_scipy(count: int, n: int) -> None:
     oracle = binomtest(count, n).proportion_ci(0.95, method="wilson")
     assert wilson(count, n) == pytest.approx((oracle.low, oracle.high), abs=1e-12)
+
+
+def test_the_excess_of_shares_has_the_published_interval() -> None:
+    """56 of 70 against 48 of 80: the sixth method of Newcombe (1998)."""
+    assert excess(56, 70, 48, 80) == pytest.approx((0.0528, 0.3382), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("b", "m", "a", "n"), [(0, 20, 0, 10), (1, 100, 0, 200), (3, 50, 4, 250), (9, 10, 3, 10), (20, 20, 0, 10)]
+)
+def test_the_excess_ends_where_the_likeliest_shares_no_longer_allow_it(b: int, m: int, a: int, n: int) -> None:
+    def within(delta: float) -> bool:
+        ends = max(0.0, -delta), min(1.0, 1 - delta)
+
+        def unlikely(p: float) -> float:
+            return float(-binom.logpmf(a, n, p) - binom.logpmf(b, m, p + delta))
+
+        p = minimize_scalar(unlikely, bounds=ends, method="bounded", options={"xatol": 1e-12}).x
+        p = min((*ends, float(p)), key=unlikely)  # it looks inside alone
+        variance = (p + delta) * (1 - p - delta) / m + p * (1 - p) / n
+        return bool((b / m - a / n - delta) ** 2 <= norm.isf(0.025) ** 2 * (n + m) / (n + m - 1) * variance)
+
+    low, high = excess(b, m, a, n)
+    assert low <= b / m - a / n <= high
+    assert within(low + 1e-4) and within(high - 1e-4)
+    assert (low - 1e-4 < -1 or not within(low - 1e-4)) and (high + 1e-4 > 1 or not within(high + 1e-4))
+    assert excess(a, n, b, m) == pytest.approx((-high, -low), abs=1e-9)
+
+
+@pytest.mark.parametrize(("value", "fixed", "ratio"), [(4.0, 0.0, 1.0), (0.1, 0.3, 0.2), (-0.2, 0.5, 0.1)])
+def test_a_score_interval_holds_what_its_own_variance_allows(value: float, fixed: float, ratio: float) -> None:
+    for end in score_interval(value, fixed, ratio, 1.96):
+        assert (value - end) ** 2 == pytest.approx(1.96**2 * (fixed + ratio * end), rel=1e-9)
 
 
 @pytest.mark.parametrize(("real", "fake", "n", "m"), [(0.5, 0.5, 90, 90), (0.7, 0.4, 400, 60), (0.95, 0.9, 60, 60)])
@@ -82,7 +116,7 @@ def _entropy_form(shift: float) -> float:
     return float(of_mixture - 0.5 * math.log(2 * math.pi * math.e))
 
 
-@pytest.mark.parametrize("shift", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("shift", [0.5, 1.0, 2.0, 5.0])
 def test_the_divergence_of_known_laws_is_covered(shift: float) -> None:
     truth = _divergence(shift)
     assert truth == pytest.approx(_entropy_form(shift), abs=1e-8)
@@ -114,6 +148,27 @@ def test_the_bounds_lower_end_seldom_exceeds_the_divergence(shift: float, n: int
         for a, b in rng.normal(size=(600, 2, n))
     ]
     assert np.mean(exceeded) <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / 600)
+
+
+@pytest.mark.parametrize(("confidence", "share", "n"), [(50.0, 0.01, 50), (10.0, 0.01, 50), (5.0, 0.005, 200)])
+def test_a_discriminator_surer_than_it_should_be_is_not_believed(confidence: float, share: float, n: int) -> None:
+    """Most samples show no mistake at all."""
+    rng, truth = np.random.default_rng(4), math.log(2) - share * confidence
+    wrong = rng.random((600, 2, n)) < share
+    odds = confidence * np.where(wrong, -1.0, 1.0) * rng.uniform(0.7, 1.3, wrong.shape)
+    exceeded = [js_lower_bound(a, -b).low > truth for a, b in odds]
+    assert np.mean(exceeded) <= 0.025 + 3 * math.sqrt(0.025 * 0.975 / 600)
+
+
+@pytest.mark.parametrize(("shift", "slope"), [(0.5, 0.7), (2.0, 1.0), (4.0, 0.7)])
+def test_the_bound_of_a_fixed_discriminator_is_covered(shift: float, slope: float) -> None:
+    rng = np.random.default_rng(5)
+    truth = math.log(2) - quad(lambda x: norm.pdf(x) * np.logaddexp(0, -slope * _log_odds(x, shift)), -12, 12)[0]
+    found = [
+        js_lower_bound(slope * _log_odds(a, shift), slope * _log_odds(shift + b, shift))
+        for a, b in rng.normal(size=(1000, 2, 200))
+    ]
+    assert 0.93 <= np.mean([e.low <= truth <= e.high for e in found]) <= 0.985
 
 
 def test_a_constant_discriminator_gives_a_bound_of_zero() -> None:

@@ -55,7 +55,7 @@ def test_known_values_are_held_by_their_intervals() -> None:
     cells = [c for c in known_cells() if "|1000|" not in c.key and "|apart|" not in c.key]
     found = _rates(cells, 100)
     levels, held = _pooled(found, "level"), _pooled(found, "coverage")
-    assert len(held) == 6 and set(levels) == {"under-covered modes, any", "probability integral transform"}
+    assert len(held) == 5 and set(levels) == {"under-covered modes, any", "probability integral transform"}
     for name, (count, of) in levels.items():
         assert count <= binom.ppf(1 - ONCE_IN, of, 0.05), name
     for name, (count, of) in held.items():
@@ -85,6 +85,17 @@ def test_an_interval_is_held_against_the_truth_or_the_figures_own_mean() -> None
     equal = Cell("part|equal|Gaussian|100|100|2", run, 10)
     (wrong,) = _rates([equal], 10)
     assert (wrong.truth, wrong.rate, wrong.below) == (0.0, 0.0, 0)
+
+
+def test_a_lower_limit_is_held_against_what_it_is_below() -> None:
+    def run(rng: np.random.Generator) -> dict[str, Estimate]:
+        v = rng.normal()
+        return {"Jensen–Shannon bound, lower end": Estimate("", v, v - 1.96, np.inf, 1)}
+
+    (limit,) = _rates([Cell("bound|near|Gaussian|100|100|1", run, 400)], 400)
+    assert limit.kind == "limit" and limit.truth is not None and limit.rate < 0.06
+    assert "1 cells of fewer 0 lie above 2.5 %" in markdown([limit])
+    assert _rates([Cell("bound|near|heavy-tailed|100|100|1", run, 400)], 3) == [], "no truth, no rate"
 
 
 def test_simulations_can_be_stopped_and_resumed(tmp_path: Path) -> None:

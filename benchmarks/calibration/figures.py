@@ -100,7 +100,7 @@ def discriminators(sets: Sets, rng: Rng) -> Figures:
 def bound(sets: Sets, rng: Rng) -> Figures:
     """Only its lower end speaks of the divergence itself."""
     js = _classified(sets, rng).js.estimate
-    return {"Jensen–Shannon bound, lower end": Estimate(js.name, js.value, js.low, 1e9, js.n)}
+    return {"Jensen–Shannon bound, lower end": Estimate(js.name, js.value, js.low, math.inf, js.n)}
 
 
 def _classified(sets: Sets, rng: Rng) -> ClassifierTest:

@@ -20,7 +20,7 @@ ROUNDS = 0.1, 0.3, 1.0
 """Every cell gets a tenth of its simulations before any gets more."""
 
 Found = tuple[float | None, float | None, float | None, float | None]
-"""Of one figure in one simulation: p-value, interval's lower end, value, upper end."""
+"""Of one figure in one simulation: p-value, interval's lower end, value, upper end; a limit has no upper end."""
 Records = dict[str, dict[int, dict[str, Found]]]
 """By cell and simulation what was found."""
 

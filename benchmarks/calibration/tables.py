@@ -17,6 +17,12 @@ from pushforward.auditing.shares import clopper_pearson
 __all__ = ["Rate", "markdown", "rates", "summary"]
 
 LEVEL = 0.05
+KINDS = {
+    "level": "Tests at 5 %, equal laws",
+    "coverage": "Intervals at 95 %",
+    "limit": "Lower limits, how often they exceeded the truth",
+}
+"""What is counted, and its title. A lower limit is the lower end of an interval of less than it is held against."""
 FULL = 1000
 """So many simulations and a rate may be held against 6.4 % or 93 %; with fewer its own interval must be looked at."""
 MANY = 200
@@ -36,25 +42,25 @@ CONSERVATIVE = {
         "": "few values are possible",
     },
     "coverage": {
-        "first column": "it rests on the inequality of Dvoretzky, Kiefer and Wolfowitz",
-        "unsupported": "it joins two exact intervals",
+        "first column": "Kolmogorov and Smirnov's law is asymptotic and safe at few patterns",
+        "unsupported": "counts are discrete",
         "copies": "it allows for the choice of the most striking number of pairs",
-        "lower end": "a one-sided limit, and the discriminator is not the optimal one",
-        "fixed discriminator": "its lower end counts imagined mistakes",
+        "fixed discriminator": "where mistakes are few they are imagined too, and the lower end is always low enough",
         "MMD²": "near equal laws the parts of its error cannot be told apart and both are counted",
         "energy distance": "as MMD²",
         "kernel inception distance": "as MMD²",
         "sliced Wasserstein": "as MMD²",
-        "Fréchet": "near equal laws the quadratic part of its error is counted thrice",
+        "Fréchet": "near equal laws the part of its error that grows with the distance is overestimated",
         "": "few values are possible",
     },
+    "limit": {"": "it speaks of less than the divergence, which only the optimal discriminator attains"},
 }
 """By part of a figure's name why it may be on the safe side."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """How often a test rejected equal laws, or an interval held the truth, of so many simulations in one setting."""
+    """How often a test rejected equal laws, an interval held the truth or a lower limit exceeded it in one setting."""
 
     kind: str
     figure: str
@@ -86,7 +92,7 @@ class Rate:
 
 
 def rates(records: Records) -> list[Rate]:
-    """Of tests under equal laws, and of every interval."""
+    """Of tests under equal laws, of every interval and of every lower limit."""
     found: list[Rate] = []
     for key, simulations in records.items():
         part, scenario, law, *sizes = key.split("|")
@@ -95,7 +101,8 @@ def rates(records: Records) -> list[Rate]:
             of_name = [figures[name] for figures in simulations.values() if name in figures]
             rate = partial(Rate, figure=name, scenario=scenario, law=law, n=n, m=m, d=d)
             found += _level(rate, of_name) if scenario == "equal" else []
-            found += _coverage(rate, of_name, truth(part, name, scenario, law, n, m, d))
+            known = truth(part, name, scenario, law, n, m, d)
+            found += [*_coverage(rate, of_name, known), *_exceeded(rate, of_name, known)]
     return found
 
 
@@ -116,14 +123,23 @@ def _coverage(rate: Callable[..., Rate], found: Sequence[Found], known: float | 
     yield rate(kind="coverage", simulations=len(ends), count=len(ends) - below - above, truth=known, below=below)
 
 
+def _exceeded(rate: Callable[..., Rate], found: Sequence[Found], known: float | None) -> Iterator[Rate]:
+    """A lower limit speaks of something greater than its own figure, so that there must be a truth for it."""
+    limits = [low for _, low, _, high in found if low is not None and high is None]
+    if limits and known is not None and not math.isnan(known):
+        yield rate(kind="limit", simulations=len(limits), count=sum(low > known for low in limits), truth=known)
+
+
 def summary(found: Sequence[Rate]) -> str:
-    """The two rules, and what they make of these rates."""
-    levels, intervals = ([r for r in found if r.kind == kind] for kind in ("level", "coverage"))
+    """The rules, and what they make of these rates."""
+    levels, intervals, limits = ([r for r in found if r.kind == kind] for kind in KINDS)
     return (
         f"Tests. {_full(levels, {'above 6.4 %': 0.064, 'above 7.5 %': 0.075, 'below 3.6 %': -0.036})} "
         f"{_fewer(levels, 'above 5 %', LEVEL, 1)}\n\n"
         f"Intervals. {_full(intervals, {'below 93 %': -0.93, 'below 91 %': -0.91, 'above 97 %': 0.97})} "
-        f"{_fewer(intervals, 'below 95 %', 1 - LEVEL, -1)}"
+        f"{_fewer(intervals, 'below 95 %', 1 - LEVEL, -1)}\n\n"
+        f"Lower limits that exceeded the truth. {_full(limits, {'above 2.5 %': LEVEL / 2})} "
+        f"{_fewer(limits, 'above 2.5 %', LEVEL / 2, 1)}"
     )
 
 
@@ -147,7 +163,7 @@ def _fewer(found: Sequence[Rate], words: str, nominal: float, side: int) -> str:
 def markdown(found: Sequence[Rate]) -> str:
     """The rules' outcome, each figure over all settings, then every setting."""
     parts = [summary(found)]
-    for kind, title in (("level", "Tests at 5 %, equal laws"), ("coverage", "Intervals at 95 %")):
+    for kind, title in KINDS.items():
         of_kind = [r for r in found if r.kind == kind]
         parts += [f"### {title}", _pooled(of_kind)]
         parts += _grids(of_kind)
@@ -169,8 +185,12 @@ def _pooled(found: Sequence[Rate]) -> str:
 
 def _reason(own: Sequence[Rate], total: Rate) -> str:
     """Said where the rates are well on the safe side, in all settings or in some."""
-    safe = (lambda r: r.ends[1] < 0.036) if total.kind == "level" else (lambda r: r.ends[0] > 0.97)
-    if not any(map(safe, [*own, total])):
+    safe: dict[str, Callable[[Rate], bool]] = {
+        "level": lambda r: r.ends[1] < 0.036,
+        "coverage": lambda r: r.ends[0] > 0.97,
+        "limit": lambda r: r.ends[1] < LEVEL / 2,
+    }
+    if not any(map(safe[total.kind], [*own, total])):
         return ""
     return next(why for name, why in CONSERVATIVE[total.kind].items() if name in total.figure)
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from pushforward.auditing.figure import Figure, Null
 from pushforward.auditing.patterns import check_features
 from pushforward.auditing.resampling import permutation_p_value, relabellings
+from pushforward.auditing.shares import score_interval
 from pushforward.errors import InputError
 from pushforward.evidence import Estimate
 
@@ -114,10 +115,14 @@ def frechet(
 
     .. math:: \mathrm{FD}_\infty = 2 F_n - \overline{F_{n/2}} - \overline{\mathrm{FD}_\infty^{\text{relabelled}}}.
 
-    The variance behind the interval is that over half-samples, in which the part linear in the patterns counts once
-    and the quadratic part, the only one for equal laws, three times; the latter is replaced by that of relabelling.
-    The p-value is of equal laws, by relabelling. Of more than 256 features at most 39 relabellings are made, and of
-    more than 512 none: then there is no p-value, and near equal laws the interval is conservative.
+    The variance over half-samples counts the part linear in the patterns once and the quadratic part, the only one for
+    equal laws, three times. So the quadratic part Q is that of relabelling, and the linear part, which is proportional
+    to the distance as to any squared length, is :math:`\rho \theta` with ρ from the rest. Both figures' intervals hold
+    the :math:`\theta` with :math:`(T - \theta)^2 \le z^2 (Q + \rho \theta)`, the plain figure's once its mean over
+    relabellings is taken off; in the extrapolated figure's, z standard errors of Q are corrected for its skewness
+    (Cornish & Fisher 1938). The p-value is of equal laws, by relabelling. Of more than 256 features at most 39
+    relabellings are made, and of more than 512 none: then there is no p-value, the variance is that over half-samples,
+    and near equal laws the intervals are conservative.
 
     Arguments:
         real: Features of data.
@@ -152,7 +157,10 @@ def frechet(
     protocol = f"({features}, {real.shape[1]} features, n = {n:,} against {m:,}, reference: {reference})"
     plain = _plain(f"Fréchet distance at this n {protocol}", observed, halves, null, n + m, level)
     name = f"Fréchet distance, extrapolated to infinite n {protocol}"
-    figure = _extrapolated(name, observed, halves, null, n + m, level) if enough else _limit(name, plain, null, level)
+    if enough:
+        figure = _extrapolated(name, observed, halves, null, n + m, level)
+    else:
+        figure = _limit(name, plain, observed, halves, null, level)
     return Frechet(figure, plain, features, reference, tuple(_notes(figure, width, enough)))
 
 
@@ -250,38 +258,64 @@ def _missing(eigenvalues: Float[np.ndarray, " rank"], n: int, m: int) -> float:
 
 
 def _plain(name: str, observed: np.ndarray, halves: np.ndarray, null: np.ndarray, n: int, level: float) -> Figure:
-    value = float(observed[PLAIN])
-    reach = _quantile(1 - level / 2) * float(halves[:, PLAIN].std(ddof=1))
-    return _figure(name, (value, value - reach, value + reach), n, level, value, null[:, PLAIN])
+    value, ends = float(observed[PLAIN]), _plain_ends(observed, halves, null, _quantile(1 - level / 2))
+    return _figure(name, (value, *ends), n, level, value, null[:, PLAIN])
+
+
+def _plain_ends(observed: np.ndarray, halves: np.ndarray, null: np.ndarray, z: float) -> tuple[float, float]:
+    bias = float(null[:, PLAIN].mean()) if len(null) else 0.0
+    low, high = _ends(float(observed[PLAIN]) - bias, PLAIN, halves, null, null[:, PLAIN], z)
+    return bias + low, bias + high
 
 
 def _extrapolated(
     name: str, observed: np.ndarray, halves: np.ndarray, null: np.ndarray, n: int, level: float
 ) -> Figure:
-    left = float(null[:, EXTRAPOLATED].mean()) if len(null) else 0.0
-    value, linear, quadratic = float(observed[EXTRAPOLATED]) - left, 0.0, float(halves[:, CONSISTENT].var(ddof=1))
-    if len(null):
-        linear = max(0.0, quadratic - 3 * float(null[:, CONSISTENT].var()))
-        quadratic = float(null[:, EXTRAPOLATED].var())
-    ends = _score_interval(value, linear, quadratic, _quantile(1 - level / 2))
-    return _figure(name, (value, *ends), n, level, value, null[:, EXTRAPOLATED] - left)
+    own = null[:, EXTRAPOLATED]
+    left = float(own.mean()) if len(null) else 0.0
+    value = float(observed[EXTRAPOLATED]) - left
+    z = _quantile(1 - level / 2)
+    more = (z**2 - 1) / 6 * _skewness(own)
+    low, _ = _ends(value, CONSISTENT, halves, null, own, z, more)
+    _, high = _ends(value, CONSISTENT, halves, null, own, z, -more)
+    return _figure(name, (value, low, high), n, level, value, own - left)
 
 
-def _score_interval(value: float, linear: float, quadratic: float, z: float) -> tuple[float, float]:
-    r"""All distances :math:`\theta` with :math:`(T - \theta)^2 \le z^2 (Q + L \theta / T)`.
+def _skewness(x: Float[np.ndarray, " n"]) -> float:
+    """0 for no values."""
+    spread = float(x.std()) if len(x) else 0.0
+    return float(((x - x.mean()) ** 3).mean()) / spread**3 if spread else 0.0
 
-    The variance of a squared length's linear part is proportional to it. The one at the value found would be too
-    large if the value is, so that the interval would cover a distance of 0 too often.
+
+def _ends(
+    value: float, column: int, halves: np.ndarray, null: np.ndarray, own: np.ndarray, z: float, more: float = 0.0
+) -> tuple[float, float]:
+    r"""An interval for a distance, from the column of half-samples and its own values when relabelled.
+
+    The linear part's ratio to the distance is :math:`\rho = (L + \rho_0 c) / (T + c)`, where L is what half-samples
+    have beyond the quadratic part. Their ratio alone would not do: where T is small by chance, L is too, and often 0.
+    So it is joined, with the weight of a distance c of z standard errors under equal laws, by the ratio :math:`\rho_0`
+    in the directions of noise: the squared length of normal noise has a mean b and the variance
+    :math:`\rho_0 b / 2`, and relabelled figures show both. The quadratic part is skewed and may count ``more`` than z
+    standard errors, or less.
     """
-    tilt = z**2 * linear / (2 * max(value, z * math.sqrt(quadratic))) if linear else 0.0
-    reach = math.sqrt(max(0.0, tilt**2 + 2 * value * tilt + z**2 * quadratic))
-    return min(value, value + tilt - reach), max(value, value + tilt + reach)
+    spread = float(halves[:, column].var(ddof=1))
+    if not len(null):
+        return score_interval(value, spread, 0.0, z)
+    linear, quadratic = max(0.0, spread - 3 * float(null[:, column].var())), float(own.var())
+    noise, noticed = null[:, PLAIN], z * math.sqrt(quadratic)
+    of_noise = 2 * float(noise.var() / noise.mean()) if noise.mean() > 0 else 0.0
+    together = max(0.0, value) + noticed
+    ratio = (linear + of_noise * noticed) / together if together else 0.0
+    return score_interval(value, quadratic * max(0.0, 1 + more / z) ** 2, ratio, z)
 
 
-def _limit(name: str, plain: Figure, null: np.ndarray, level: float) -> Figure:
+def _limit(
+    name: str, plain: Figure, observed: np.ndarray, halves: np.ndarray, null: np.ndarray, level: float
+) -> Figure:
     """No value, but an upper limit: the plain figure's mean is no smaller, as the root's trace is jointly concave."""
-    reach = (plain.estimate.high - plain.value) * _quantile(1 - level) / _quantile(1 - level / 2)
-    ends = (math.nan, 0.0, plain.value + reach)
+    _, high = _plain_ends(observed, halves, null, _quantile(1 - level))
+    ends = (math.nan, 0.0, high)
     return Figure(Estimate(name, *ends, plain.estimate.n, level=1 - level, p_value=plain.p_value))
 
 

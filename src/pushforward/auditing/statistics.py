@@ -7,7 +7,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from pushforward.auditing.shares import wilson
+from pushforward.auditing.shares import score_interval, wilson
 from pushforward.evidence import Estimate, Kind
 
 __all__ = ["balanced_accuracy", "gains", "js_divergence", "js_lower_bound", "noticeable_accuracy"]
@@ -77,14 +77,16 @@ def js_divergence(
     By (13)–(15) of the notes it is :math:`\log 2 - \mathbb E\, H(\pi(x))` over the even mixture of both, with H the
     entropy of the optimal answer :math:`\pi = p / (p + p_\theta)`. That varies far less than whether the answer is
     right, and patterns of both laws, weighted by how much rarer they are in the even mixture (the balance heuristic
-    of Veach & Guibas 1995), serve alike. The interval is normal.
+    of Veach & Guibas 1995), serve alike. The interval is of the log-odds of its share of log 2, as the value is skewed
+    near 0 and near log 2 and stays between them. It is Student's, with the degrees of freedom of a χ² law whose
+    variance is that of the variance seen (Satterthwaite 1946): between laws far apart few patterns decide it.
 
     Example:
         >>> print(js_divergence(np.zeros(9), np.zeros(9)))
         Jensen–Shannon divergence 0.000 [0.000, 0.000] nats (estimate, n = 18)
     """
-    from scipy.special import entr, expit
-    from scipy.stats import norm
+    from scipy.special import entr, expit, logit
+    from scipy.stats import t
 
     ratios = [np.asarray(x, np.float64) for x in (log_ratio_real, log_ratio_fake)]
     n, m = map(len, ratios)
@@ -93,9 +95,21 @@ def js_divergence(
     total = sum(float(w.sum()) for w in weights)
     value = sum(float(w @ k) for w, k in zip(weights, known, strict=True)) / total
     errors = [w * (k - value) for w, k in zip(weights, known, strict=True)]
-    se = math.sqrt(sum(len(e) * float(e.var(ddof=1)) for e in errors)) / total
-    half = float(norm.isf(level / 2)) * se
-    return Estimate("Jensen–Shannon divergence", value, value - half, value + half, n + m, "nats", 1 - level)
+    variance, freedom = _variance_of_sum(errors)
+    share = value / math.log(2.0)
+    inside = variance > 0 and 0 < share < 1
+    half = float(t.isf(level / 2, freedom)) * math.sqrt(variance) / (total * value * (1 - share)) if inside else 0.0
+    low, high = (math.log(2.0) * float(expit(logit(share) + end)) if inside else value for end in (-half, half))
+    ends = min(low, value), max(high, value)  # which rounding may have swapped
+    return Estimate("Jensen–Shannon divergence", value, *ends, n + m, "nats", 1 - level)
+
+
+def _variance_of_sum(groups: list[Float[np.ndarray, " n"]]) -> tuple[float, float]:
+    """The variance of the sum of independent values of several laws, and its degrees of freedom."""
+    squares = [(x - x.mean()) ** 2 for x in groups]
+    variance = sum(len(s) / (len(s) - 1) * float(s.sum()) for s in squares)
+    of_variance = sum(len(s) * float(s.var()) for s in squares)
+    return variance, 2 * variance**2 / of_variance if of_variance > 0 else math.inf
 
 
 def js_lower_bound(
@@ -110,9 +124,16 @@ def js_lower_bound(
 
     with equality for the optimal one, :math:`\log\pi/(1-\pi) = \log p/p_\theta`. The value is the unbiased
     mean of the left side; below 0 it says nothing, for the divergence is never negative. The interval speaks
-    of the left side too, so only its lower end limits the divergence. It is normal, stratified by class, and
-    its lower end counts one imagined answer more per class, wrong with the greatest confidence that was seen:
-    a discriminator without a mistake among n would still make some (in the manner of Agresti & Coull 1998).
+    of the left side too, so only its lower end limits the divergence.
+
+    Between laws far apart the expected loss :math:`\ell`, log 2 less the left side, is made of rare mistakes, and as a
+    count's the variance of their mean :math:`\bar\ell` grows with it. So the interval holds the losses with
+    :math:`(\bar\ell - \ell)^2 \le z^2 \rho \ell`, as Wilson's (1927) does of shares; :math:`\rho \bar\ell` would be
+    the variance seen, stratified by class. But a discriminator without a mistake among n would still make some:
+    :math:`z^2` mistakes are imagined (in the manner of Agresti & Coull 1998), each of which adds to the mean what the
+    discriminator's own probabilities lead to expect of one, s:
+
+    .. math:: \rho = (\operatorname{var} \bar\ell + z^2 s^2) / (\bar\ell + z^2 s).
 
     Arguments:
         log_odds_real: Log-odds of being real, for each held-out real pattern.
@@ -121,15 +142,21 @@ def js_lower_bound(
 
     Example:
         >>> print(js_lower_bound(np.array([1.0, 2.0, 0.5]), np.array([-1.5, 0.2, -1.0])))
-        Jensen–Shannon divergence ≥ 0.322 [−0.743, 0.527] nats (lower bound, n = 6)
+        Jensen–Shannon divergence ≥ 0.322 [−0.020, 0.500] nats (lower bound, n = 6)
     """
+    from scipy.stats import norm
+
     if min(len(log_odds_real), len(log_odds_fake)) < 2:
         raise ValueError("expected at least two log-odds of each class")
-    surest = float(max(np.abs(log_odds_real).max(), np.abs(log_odds_fake).max()))
-    value, _, high = _mean_gain(log_odds_real, log_odds_fake, level)
-    _, low, _ = _mean_gain(np.append(log_odds_real, -surest), np.append(log_odds_fake, surest), level)
-    n = len(log_odds_real) + len(log_odds_fake)
-    high = max(value, min(high, math.log(2.0)))
+    real, fake = (np.asarray(x, np.float64) for x in (log_odds_real, log_odds_fake))
+    losses = np.logaddexp(0.0, -real), np.logaddexp(0.0, fake)
+    lost = 0.5 * sum(float(x.mean()) for x in losses)
+    variance = 0.25 * sum(float(x.var(ddof=1)) / len(x) for x in losses)
+    z, mistake = float(norm.isf(level / 2)), _mistake(real, fake)
+    ratio = (variance + (z * mistake) ** 2) / (lost + z**2 * mistake) if lost + mistake else 0.0
+    least, most = score_interval(lost, 0.0, ratio, z)
+    value, low, high = (math.log(2.0) - x for x in (lost, most, least))
+    n = len(real) + len(fake)
     return Estimate("Jensen–Shannon divergence", value, low, high, n, "nats", 1 - level, Kind.LOWER_BOUND)
 
 
@@ -138,13 +165,21 @@ def gains(right: Float[np.ndarray, " *n"]) -> Float[np.ndarray, " *n"]:
     return np.asarray(math.log(2.0) - np.logaddexp(0.0, -right))
 
 
-def _mean_gain(
-    real: Float[np.ndarray, " n"], fake: Float[np.ndarray, " m"], level: float
-) -> tuple[float, float, float]:
-    """The mean of the two classes' mean gains, and its normal interval."""
-    from scipy.stats import norm
+def _mistake(real: Float[np.ndarray, " n"], fake: Float[np.ndarray, " m"]) -> float:
+    r"""How much one mistake adds to the mean loss: its variance over its mean, as the discriminator expects them.
 
-    of_each = gains(np.asarray(real, np.float64)), gains(-np.asarray(fake, np.float64))
-    value = 0.5 * sum(float(g.mean()) for g in of_each)
-    half = float(norm.isf(level / 2)) * math.sqrt(0.25 * sum(float(g.var(ddof=1)) / len(g) for g in of_each))
-    return value, value - half, value + half
+    If its probabilities were right, patterns of one class would be those of both, weighted by its probability of that
+    class. It is held to expect one mistake at least: whoever is surer than n answers can show is not believed.
+    """
+    from scipy.special import expit
+
+    odds = np.concatenate([real, fake])
+    even = np.repeat([1 / len(real), 1 / len(fake)], [len(real), len(fake)])
+    doubt = max(0.0, 1 - float(expit(-np.abs(odds)).sum())) / len(odds)
+    mean = variance = 0.0
+    for sign, n in ((1, len(real)), (-1, len(fake))):
+        weights, losses = even * (expit(sign * odds) + doubt), np.logaddexp(0.0, -sign * odds)
+        of_class = float(np.average(losses, weights=weights))
+        mean += 0.5 * of_class
+        variance += 0.25 * float(np.average((losses - of_class) ** 2, weights=weights)) / n
+    return variance / mean if mean else 0.0

@@ -101,7 +101,7 @@ def unsupported(
     far in all or far for its neighbourhood (Breunig et al. 2000, simplified); each τ is exceeded by one in a
     hundred of R itself. Of both groups' scores the highest t, for up to 60 values of t, are tested for more
     samples than equal laws put there, exactly (:func:`~pushforward.auditing.shortfall.shortfall`). The excess of the
-    share beyond 1 has Newcombe's (1998) interval, given R.
+    share beyond 1 has Miettinen and Nurminen's (1985) interval, given R.
 
     Arguments:
         real: Features of data, shape ``(n, D)``.
