@@ -122,9 +122,9 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
         both = _sides_with_run(real, run_real, run_fake, seed, reading)
     elif run_real is not None:
-        both = Sides(run_real.splits().test, _load(fake, reading), reference="test part")
+        both = Sides(run_real.splits().test, _apart(_load(fake, reading)), reference="test part")
     else:
-        both = Sides(_with(real, reading, modes), _without(fake, reading, modes))
+        both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
     both = replace(both, fake=_in_form_of(both.real, both.fake))
     if train is not None:
         both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
@@ -148,7 +148,7 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         dataset = run.schema.conform(_load(real, {"context": context, **run.reading_of_series(), **reading}))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
-        train = _learnt_from(run, seed)
+        dataset, train = _apart(dataset), _learnt_from(run, seed)
         notes = (
             f"what {run.directory} learnt from is not there any more, so copies were looked for in {dataset.name}",
         )
@@ -163,6 +163,11 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         run.sample_like(parts.train, seed + 1),
         reference="test part",
     )
+
+
+def _apart(dataset: Dataset) -> Dataset:
+    """Of a series the windows that do not overlap: each step counts once, as tests of independent patterns ask."""
+    return dataset.take(slice(0, None, dataset.windows.shape[1])) if dataset.kind == "series" else dataset
 
 
 def _learnt_from(run: Run, seed: int) -> Dataset | None:
