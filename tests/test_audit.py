@@ -221,6 +221,25 @@ def test_copies_and_fractions_are_noted() -> None:
     assert any("age" in note and "whole numbers" in note for note in result.notes)
 
 
+def test_a_few_training_rows_repeated_many_times_are_noted() -> None:
+    train = gaussian(200)
+    repeated = train[np.random.default_rng(0).integers(0, 10, size=200)]
+    assert any("equal one of the real patterns exactly" in note for note in audit(train, repeated).notes)
+    held_out = audit(gaussian(200, seed=1), repeated, train_real=train)
+    assert any("200 of the 200 fake patterns equal one of the training patterns" in note for note in held_out.notes)
+    counts = np.random.default_rng(0).poisson(4.0, size=(2, 200, 3))
+    assert not any("equal one of" in note for note in audit(counts[0], counts[1]).notes)
+
+
+def test_a_mode_that_the_classifier_never_names_is_said() -> None:
+    real, fake = gaussian(200), gaussian(200, seed=1)
+    mode = np.repeat(["left", "right", "rare"], [95, 100, 5])
+    real[95:195] += 8.0
+    fake[95:195] += 8.0
+    notes = audit(real, fake, modes=mode).notes
+    assert any("recognises none of the data of rare" in note for note in notes)
+
+
 def test_equal_rows_of_few_values_are_no_copies() -> None:
     coins = np.random.default_rng(0).integers(0, 2, size=(2, 100, 1))
     assert audit(coins[0], coins[1]).notes == ()

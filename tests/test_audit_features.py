@@ -299,6 +299,8 @@ BAD: list[tuple[str, list[np.ndarray], str]] = [
     ("columns", [np.zeros((0, 2))], "need numbers"),
     ("given", [np.array([[1.0], [np.nan]])], "finite"),
     ("columns", [np.array([[1.0], [np.inf], [2.0]])], "finite"),
+    ("given", [TABLE, np.full((5, 2), 1e200)], "reach 1e\\+200, .* rescale"),
+    ("given", [TABLE, np.full((5, 2), 1e-20)], "differ by no more than 1e-20, .* rescale"),
     ("convolutions", [np.full((5, 8, 8), np.nan)], "finite"),
 ]
 

@@ -49,6 +49,16 @@ def test_statistics_agree_with_double_loops(n: int, m: int, d: int) -> None:
     assert found["MMD², second moments"].value == pytest.approx(moments, abs=1e-9)
 
 
+def test_features_of_any_size_keep_their_p_values() -> None:
+    x, y = draw(60, 60, 3)
+    one, other = (run(factor * x, factor * y).statistics for factor in (1.0, 2.0**40))
+    assert [figure.p_value for figure in one.values()] == [figure.p_value for figure in other.values()]
+    cubes = [kernel_inception_distance(2.0**k * x, 2.0**k * y, np.random.default_rng(0)) for k in (20, 40)]
+    assert cubes[0].p_value == cubes[1].p_value
+    assert cubes[1].value == pytest.approx(2.0**120 * cubes[0].value, rel=1e-6)
+    assert np.isfinite([cubes[1].estimate.low, cubes[1].estimate.high]).all()
+
+
 def test_whitened_moments_do_not_change_with_the_scale_of_columns() -> None:
     x, y = draw(300, 300, 3)
     scales = np.array([1.0, 1e3, 1e-2])

@@ -514,7 +514,33 @@ def test_an_audit_of_two_files_and_of_a_run(shelf: Shelf, tmp_path: Path) -> Non
     assert value["distinguishable"] and page.is_file()
     assert "can be told from the data" in succeed("audit", shelf.table, shelf.samples).out
     frame(200, seed=2).to_csv(tmp_path / "new.csv", index=False)
-    assert_audit(succeed("audit", tmp_path / "new.csv", shelf.folder / "flow", "--json").json)
+    assert_audit(value := succeed("audit", tmp_path / "new.csv", shelf.folder / "flow", "--json").json)
+    assert value["copying"]["reference"] == "training data"
+
+
+def test_where_copies_are_looked_for_is_said_if_what_a_run_learnt_from_is_gone(shelf: Shelf, tmp_path: Path) -> None:
+    spoilt = shelf.copy("flow", tmp_path)
+    lose_the_data(spoilt)
+    frame(200, seed=2).to_csv(tmp_path / "new.csv", index=False)
+    value = succeed("audit", tmp_path / "new.csv", spoilt, "--json").json
+    assert value["copying"]["reference"] == "data"
+    assert any("learnt from is not there any more" in note for note in value["notes"])
+
+
+def test_a_folder_that_takes_no_file_is_refused_before_the_work(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the work was done all the same")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", closed)
+    monkeypatch.setattr("pushforward.reporting.sides", never)
+    for option in ("--out", "--game"):
+        arguments = ["audit", shelf.table, shelf.samples, option, tmp_path / "page.html"]
+        assert_refused(arguments, (tmp_path.name, "cannot be written to", "Permission denied", option), tmp_path)
 
 
 def test_a_comparison_of_two_families(shelf: Shelf, tmp_path: Path) -> None:

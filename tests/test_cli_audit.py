@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from test_cli import assert_refused, succeed
 
@@ -52,6 +53,16 @@ def test_features_are_chosen_by_name(folder: Path) -> None:
     assert all(
         "pixel values" in value["support"][name]["name"] for name in ("precision", "recall", "density", "coverage")
     )
+
+
+def test_corrupt_pictures_that_are_left_out_are_counted(folder: Path, tmp_path: Path) -> None:
+    for name, pictures in (("photographs", "pictures"), ("drawn", "others")):
+        (tmp_path / name).mkdir()
+        for i, x in enumerate(np.load(folder / f"{pictures}.npy")):
+            Image.fromarray(x).save(tmp_path / name / f"{i}.png")
+    (tmp_path / "photographs" / "torn.png").write_bytes(b"torn")
+    argv = "audit", tmp_path / "photographs", tmp_path / "drawn", "--features", "pixels", "--skip-bad", "--json"
+    assert "photographs: corrupt pictures left out: 1" in succeed(*argv).json["notes"]
 
 
 def test_a_game_is_written_and_its_answers_are_pooled(folder: Path, tmp_path: Path) -> None:

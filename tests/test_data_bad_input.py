@@ -146,6 +146,12 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     ("bars", text(rows(header="a|b", delimiter="|")), ("looks separated by '|'", "--delimiter '|'")),
     ("commas in a tsv", text(rows(), "t.tsv"), ("looks separated by ','", "--delimiter ','")),
     ("delimiter of two characters", text(rows(), delimiter=";;"), ("--delimiter must be one character",)),
+    (
+        "an empty cell before a column of names",
+        text(["a,town", "1,Bonn", ",Ghent", *["3,Bonn"] * 20]),
+        ("row 2 (line 3)", "column 'a' is empty", "--drop a"),
+    ),
+    ("ragged beside names", text(["town,a", "Bonn,1", "Ghent,2,3", *["Bonn,3"] * 20]), ("row 2 (line 3) has 3 cells",)),
     ("mixed delimiters", replaced(5, "1.0;2.0"), ("row 4 (line 5)", "separated by ';'", "by ','")),
     ("ragged row, too long", replaced(5, "1,2,3"), ("row 4 (line 5) has 3 cells", "first has 2")),
     ("ragged row, too short", replaced(9, "1"), ("row 8 (line 9) has 1 cells", "first has 2")),

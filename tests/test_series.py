@@ -393,3 +393,11 @@ def test_from_a_file_to_a_forecast_on_the_command_line(tmp_path: Path) -> None:
     assert call("forecast", place, source, "--horizon", 0, "--json")[1].startswith("a horizon is from 1")
     assert "--out FILE" in call("forecast", place, source, "--horizon", 5)[1]
     assert "list of numbers" in call("forecast", place, source, "--horizon", 5, "--quantiles", "x", "--json")[1]
+
+
+def test_an_audit_of_two_series_counts_each_step_once() -> None:
+    """Overlapping windows would be remembered, and equal laws told apart."""
+    rng = np.random.default_rng(0)
+    real, fake = (pf.load(np.cumsum(rng.normal(size=700)) / 9, series=True, window=12) for _ in range(2))
+    found = pf.audit(real, fake)
+    assert (found.n_real, found.n_fake) == (58, 58)

@@ -14,7 +14,7 @@ from pushforward.auditing.two_sample import Observe
 from pushforward.data import Dataset, Splits, load
 from pushforward.data.alike import alike
 from pushforward.data.dataset import Array
-from pushforward.errors import InputError
+from pushforward.errors import InputError, PushforwardError
 from pushforward.run import Run
 from pushforward.training.stream import seed_of
 
@@ -43,6 +43,7 @@ class Sides:
         train_fake: Samples for the discriminators to learn from.
         modes: The known mode of each real pattern.
         reference: What ``real`` is.
+        notes: What else a reader should know of the sources.
     """
 
     real: Dataset
@@ -51,13 +52,14 @@ class Sides:
     train_fake: Dataset | None = None
     modes: Array | None = None
     reference: str = "data"
+    notes: tuple[str, ...] = ()
 
     def audit(
         self, seed: int = 0, level: float = 0.05, features: str | None = None, observe: Observe = ignore
     ) -> Audit:
         """The audit of the two."""
         real, fake = self.real, self.fake
-        return audit_arrays(
+        found = audit_arrays(
             real.numeric(),
             fake.numeric(),
             train_real=None if self.train_real is None else self.train_real.numeric(),
@@ -72,6 +74,12 @@ class Sides:
             level=level,
             observe=observe,
         )
+        return replace(found, notes=(*found.notes, *self.notes, *self._left_out()))
+
+    def _left_out(self) -> tuple[str, ...]:
+        """How many corrupt pictures of each source were."""
+        sources = {data.name: data.skipped for data in (self.real, self.fake, self.train_real) if data is not None}
+        return tuple(f"{name}: corrupt pictures left out: {n:,}" for name, n in sources.items() if n)
 
 
 def audit(
@@ -114,9 +122,9 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
         both = _sides_with_run(real, run_real, run_fake, seed, reading)
     elif run_real is not None:
-        both = Sides(run_real.splits().test, _load(fake, reading), reference="test part")
+        both = Sides(run_real.splits().test, _apart(_load(fake, reading)), reference="test part")
     else:
-        both = Sides(_with(real, reading, modes), _without(fake, reading, modes))
+        both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
     both = replace(both, fake=_in_form_of(both.real, both.fake))
     if train is not None:
         both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
@@ -140,7 +148,12 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         dataset = run.schema.conform(_load(real, {"context": context, **run.reading_of_series(), **reading}))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
-        return Sides(dataset, run.sample_like(dataset, seed))
+        dataset, train = _apart(dataset), _learnt_from(run, seed)
+        notes = (
+            f"what {run.directory} learnt from is not there any more, so copies were looked for in {dataset.name}",
+        )
+        held_out = Sides(dataset, _fake(run, dataset, seed), train, reference="held-out data")
+        return held_out if train is not None else replace(held_out, reference="data", notes=notes)
     parts = run_real.splits()
     run.schema.check(parts.test)
     return Sides(
@@ -150,6 +163,19 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         run.sample_like(parts.train, seed + 1),
         reference="test part",
     )
+
+
+def _apart(dataset: Dataset) -> Dataset:
+    """Of a series the windows that do not overlap: each step counts once, as tests of independent patterns ask."""
+    return dataset.take(slice(0, None, dataset.windows.shape[1])) if dataset.kind == "series" else dataset
+
+
+def _learnt_from(run: Run, seed: int) -> Dataset | None:
+    """The data that a run's model learnt from, where copies are looked for; none if they are gone or others now."""
+    try:
+        return run.splits().train.thinned(_most(run), seed)
+    except PushforwardError:
+        return None
 
 
 def audit_run(run: Run, parts: Splits, seed: int = 0) -> tuple[Audit | None, Sides]:

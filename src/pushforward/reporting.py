@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,7 @@ def _game(both: Sides, seed: int) -> str:
 
 
 def _refuse_place(place: Path | None, option: str, force: bool) -> None:
-    """A file that stands already, or a folder that does not, before any work is done."""
+    """A file that stands already, or a folder that does not or takes no file, before any work is done."""
     if place is None:
         return
     if place.is_dir():
@@ -206,6 +207,12 @@ def _refuse_place(place: Path | None, option: str, force: bool) -> None:
         raise InputError(f"{place} exists already; choose another {option}, or replace it with --force")
     if not place.parent.is_dir():
         raise InputError(f"the folder {place.parent} does not exist; create it, or choose another {option}")
+    try:
+        with tempfile.TemporaryFile(dir=place.parent):
+            pass
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(f"the folder {place.parent} cannot be written to ({why}); choose another {option}") from error
 
 
 def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Path) -> ReportData:

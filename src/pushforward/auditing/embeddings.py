@@ -170,6 +170,8 @@ class Discrepancy:
 def u_statistic(gram: Float[np.ndarray, "blocks blocks"], pool: Pooled) -> Discrepancy:
     """MMD² under every labelling, the first one's error beside it; the gram matrix is used up."""
     real, size = pool.real, pool.size
+    unit = 2.0 ** float(np.frexp(max(gram.max(), -gram.min()))[1])  # single precision holds no cubes of large features
+    gram /= gram.dtype.type(unit)
     selves = np.diag(gram).astype(np.float64)
     if size == 1:
         np.fill_diagonal(gram, 0.0)  # a pattern makes no pair with itself
@@ -181,7 +183,8 @@ def u_statistic(gram: Float[np.ndarray, "blocks blocks"], pool: Pooled) -> Discr
     values = _mmd(_within(gram, pool.labels), pool.labels @ sums.sum(1), total, n, m)
     value = _mmd(sums[real, 0].sum(), sums[real].sum(), total, n, m)
     error = _error(gram, sides, sums, selves - mean if size == 1 else np.zeros(len(real)))
-    return Discrepancy(float(value), values, error / np.array([size**4, size**4, size**2]))
+    units = np.array([unit**2, unit**2, unit]) / np.array([size**4, size**4, size**2])
+    return Discrepancy(unit * float(value), unit * values, units * error)
 
 
 def _within(gram: Float[np.ndarray, "n n"], labels: Bool[np.ndarray, "draws n"]) -> Float[np.ndarray, " draws"]:

@@ -16,6 +16,7 @@ __all__ = [
     "check_features",
     "checked",
     "copies",
+    "equals",
     "fractions",
     "repeated",
     "thinned",
@@ -84,9 +85,27 @@ def repeated(what: str, x: np.ndarray) -> str | None:
     )
 
 
+def equals(known: np.ndarray, fake: np.ndarray, what: str) -> str | None:
+    """A note if many fake patterns are exactly known ones, of which hardly any two are equal.
+
+    The copying test does not see it where a few patterns are repeated many times: then equal samples are each other's
+    nearest.
+    """
+    rows_known, rows_fake = _rows(known), _rows(fake)
+    n, distinct = len(rows_known), set(rows_known)
+    equal = sum(row in distinct for row in rows_fake)
+    by_chance = 2 * (n - len(distinct) + 3) / n  # a share, at most, with three more repetitions than were seen
+    if equal <= len(rows_fake) * max(0.05, 4 * by_chance):
+        return None
+    return (
+        f"{equal:,} of the {len(rows_fake):,} fake patterns equal one of the {what} exactly, of which hardly any two "
+        "are equal: they are copies, which the copying test may overlook where they are repeated"
+    )
+
+
 def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
     """A note if every fake pattern occurs among the real ones; an error if the two are one set."""
-    rows_real, rows_fake = ([row.tobytes() for row in x.astype(np.float64) + 0.0] for x in (real, fake))
+    rows_real, rows_fake = _rows(real), _rows(fake)
     known, made = set(rows_real), set(rows_fake)
     few_values = len(made) < len(rows_fake) / 2  # then equal rows are no surprise
     if few_values or not made <= known:
@@ -108,6 +127,10 @@ def fractions(real: np.ndarray, fake: np.ndarray, names: Sequence[str]) -> str |
         f"in {', '.join(found[:5])}{' …' if len(found) > 5 else ''} the data are whole numbers "
         "and the samples are not, which alone tells them apart: round the samples"
     )
+
+
+def _rows(x: np.ndarray) -> list[bytes]:
+    return [row.tobytes() for row in x.astype(np.float64) + 0.0]
 
 
 def _is_whole(x: np.ndarray) -> bool:

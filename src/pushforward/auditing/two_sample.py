@@ -17,7 +17,7 @@ from pushforward.auditing.kernel import kernel_test
 from pushforward.auditing.missed import Missed, missed
 from pushforward.auditing.modes import ModeCoverage, assign_modes, mode_coverage
 from pushforward.auditing.pairs import TableDifferences, compare_table
-from pushforward.auditing.patterns import check_comparable, checked, copies, fractions, repeated, thinned
+from pushforward.auditing.patterns import check_comparable, checked, copies, equals, fractions, repeated, thinned
 from pushforward.auditing.resolution import Resolution
 from pushforward.auditing.stages import Pool, given_parts, one_after_another
 from pushforward.auditing.statistics import noticeable_accuracy
@@ -137,7 +137,7 @@ def audit(
     for what, x in kept.items():
         check_comparable(("real", kept["real"]), (what, x))
     names = _names(columns, kept["real"])
-    notes += _notes(kept["real"], kept["fake"], names)
+    notes += _notes(kept["real"], kept["fake"], kept.get("train_real"), names)
     chosen = {what: thinned(what, x, rng, notes) for what, x in kept.items()}
     patterns = {what: x[chosen[what]] for what, x in kept.items()}
     found = extract(
@@ -251,6 +251,10 @@ def _covered(
         return None
     assigned = assign_modes(real, list(modes), fake, rng, level)
     notes.append(f"a classifier named the modes; it is wrong on {100 * assigned.error.value:.0f} % of the data")
+    if unnamed := sorted(map(str, set(modes.tolist()) - set(assigned.real.tolist()))):
+        notes.append(
+            f"it recognises none of the data of {', '.join(unnamed)}, so whether samples cover that is not known"
+        )
     return mode_coverage(list(assigned.real), list(assigned.fake), level)
 
 
@@ -278,7 +282,10 @@ def _modes(modes: Sequence[Any], n: int) -> np.ndarray:
     return labels
 
 
-def _notes(real: np.ndarray, fake: np.ndarray, names: tuple[str, ...]) -> list[str]:
+def _notes(real: np.ndarray, fake: np.ndarray, train: np.ndarray | None, names: tuple[str, ...]) -> list[str]:
     """What would decide the verdict for a reason that is not the generator's merit."""
-    found = (copies(real, fake), fractions(real, fake, names), repeated("real", real), repeated("fake", fake))
+    copied = copies(real, fake)
+    if copied is None:
+        copied = equals(real, fake, "real patterns") if train is None else equals(train, fake, "training patterns")
+    found = (copied, fractions(real, fake, names), repeated("real", real), repeated("fake", fake))
     return [note for note in found if note]

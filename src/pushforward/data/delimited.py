@@ -7,7 +7,7 @@ import gzip
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from pushforward.data.categories import Categories, Coder, is_named
+from pushforward.data.categories import MOST_LEVELS, Categories, Coder, Level, is_named
 from pushforward.data.dataset import Array
 from pushforward.data.files import first_line, reading
 from pushforward.data.selection import Selection
@@ -62,7 +62,7 @@ def _stream(layout: Layout, wanted: list[str]) -> tuple[dict[str, Array], dict[s
     from pyarrow import ArrowException, float64, types
 
     floats: dict[str, Any] = {}
-    coders: dict[str, Coder] = {}
+    coders: dict[str, Coder] | None = None
     try:
         with _opened(layout, wanted, {}) as reader:
             floats = {field.name: float64() for field in reader.schema if types.is_integer(field.type)}
@@ -70,7 +70,7 @@ def _stream(layout: Layout, wanted: list[str]) -> tuple[dict[str, Array], dict[s
             return _coded(_gathered(reader, wanted, coders), coders)
     except (ArrowException, _NotNumbersError) as error:
         try:
-            if isinstance(error, _NotNumbersError) or not floats:
+            if isinstance(error, _NotNumbersError) or not floats or coders is None:
                 raise
             with _opened(layout, wanted, floats) as reader:
                 columns, categories = _coded(_gathered(reader, wanted, coders), coders)
@@ -130,15 +130,15 @@ def _coded(columns: dict[str, Array], coders: dict[str, Coder]) -> tuple[dict[st
     """The columns with their codes in the order of the names, and the names."""
     categories: dict[str, Categories] = {}
     for name, coder in coders.items():
-        if _are_numbers(coder):
+        if _are_numbers(coder.numbers):
             raise _NotNumbersError(f"column {name!r} holds numbers and text")
         categories[name], columns[name] = coder.categories(columns[name], "str")
     return columns, categories
 
 
-def _are_numbers(coder: Coder) -> bool:
+def _are_numbers(levels: Iterable[Level]) -> bool:
     """Whether as much of what stands in a column of text is meant as numbers as not: then the rest are mistakes."""
-    present = [str(level) for level in coder.numbers if str(level).strip().lower() not in MISSING]
+    present = [str(level) for level in levels if str(level).strip().lower() not in MISSING]
     return 2 * sum(bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in present) >= len(present)
 
 
@@ -191,12 +191,12 @@ def _refuse_wrong_delimiter(path: Path, delimiter: str, first: list[list[str]]) 
             )
 
 
-def _why_not(layout: Layout, wanted: list[str], coders: dict[str, Coder], error: Exception) -> str:
+def _why_not(layout: Layout, wanted: list[str], coders: dict[str, Coder] | None, error: Exception) -> str:
     """Name row, line and column of the first cell that is no finite number and no name, or the first ragged row."""
-    named = {name: coder for name, coder in coders.items() if not _are_numbers(coder)}
-    for coder in named.values():
-        if coder.overflows:
+    for coder in (coders or {}).values():
+        if coder.overflows and not _are_numbers(coder.numbers):
             return f"{layout.path.name}: {coder.too_many()}"
+    named = _named(layout, wanted if coders is None else list(coders))
     at = [(layout.names.index(name), name) for name in wanted]
     with _text(layout.path) as file:
         rows = itertools.islice(_rows(file, layout.delimiter), int(layout.header_line > 0), None)
@@ -209,6 +209,18 @@ def _why_not(layout: Layout, wanted: list[str], coders: dict[str, Coder], error:
                 what = faults[0].what
                 return f"{place}, column {faults[0].column!r} {what}; {remedy(what, faults)}"
     return f"{layout.path.name} cannot be read as numbers: {first_line(error)}; mend it or --drop the column"
+
+
+def _named(layout: Layout, among: list[str]) -> set[str]:
+    """The columns of names, by what stands in all of the file: where Arrow stopped, it had not seen every column."""
+    levels: dict[str, set[Level]] = {name: set() for name in among}
+    at = [(layout.names.index(name), seen) for name, seen in levels.items()]
+    with _text(layout.path) as file:
+        for _, cells in itertools.islice(_rows(file, layout.delimiter), int(layout.header_line > 0), None):
+            for j, seen in at:
+                if j < len(cells) and len(seen) <= MOST_LEVELS:
+                    seen.add(cells[j])
+    return {name for name, seen in levels.items() if not _are_numbers(seen)}
 
 
 def _why_ragged(layout: Layout, cells: list[str]) -> str:

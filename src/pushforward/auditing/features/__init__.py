@@ -18,6 +18,9 @@ from pushforward.errors import InputError
 
 __all__ = ["EXTRACTORS", "Extractor", "Features", "extract"]
 
+LARGEST = 1e15
+"""A feature may reach this, for the kernel inception distance takes sixth powers and kernels single precision."""
+
 
 @dataclass(frozen=True)
 class Extractor:
@@ -90,6 +93,7 @@ def extract(name: str, *sets: np.ndarray, categories: Sequence[int] = ()) -> Fea
     patterns = [_patterns(name, np.asarray(x), extractor.pictures) for x in sets]
     _check_alike(patterns)
     rows, phrase = extractor.rows(patterns, *argument, **options)
+    _check_size(name, rows)
     cuts = np.cumsum([len(x) for x in patterns])[:-1]
     return Features(phrase, tuple(np.split(rows, cuts)), _notes(rows))
 
@@ -124,6 +128,17 @@ def _check_alike(sets: Sequence[np.ndarray]) -> None:
             raise InputError(
                 f"patterns of the first set are {first}, of set {k} {other}: give all sets the same columns or size"
             )
+
+
+def _check_size(name: str, rows: Float[np.ndarray, "N d"]) -> None:
+    """Refuse features whose powers single or double precision cannot hold."""
+    most, spread = float(np.abs(rows).max()), float(np.ptp(rows, axis=0).max())
+    if most > LARGEST or 0 < spread < 1 / LARGEST:
+        size = f"reach {most:.0e}" if most > LARGEST else f"differ by no more than {spread:.0e}"
+        raise InputError(
+            f"{name} features {size}, too {'large' if most > LARGEST else 'little'} to compute with: "
+            "rescale them to about 1"
+        )
 
 
 def _notes(rows: Float[np.ndarray, "N d"]) -> tuple[str, ...]:
