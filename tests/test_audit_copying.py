@@ -6,10 +6,12 @@ import math
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
+from scipy.special import comb, factorial, stirling2
 from scipy.stats import mannwhitneyu, norm
 
 from pushforward.auditing.copying import closeness, copying
 from pushforward.auditing.near_duplicates import nearest
+from pushforward.auditing.repeated_copies import repeated_copies
 from pushforward.errors import InputError
 
 
@@ -165,3 +167,38 @@ def test_the_same_seed_gives_the_same_answer() -> None:
 def test_bad_features_are_named(real: np.ndarray, fake: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
         copying(real, fake, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("train", [True, False], ids=["training data given", "data halved"])
+def test_a_collapse_onto_training_patterns_is_copying(train: bool) -> None:
+    rng = np.random.default_rng(11)
+    learnt, held_out = rng.normal(size=(2, 400, 3))
+    fake = np.concatenate([learnt[rng.integers(30, size=300)], rng.normal(size=(100, 3))])
+    result = copying(held_out, fake, rng, learnt) if train else copying(learnt, fake, rng)
+    assert result.copied and result.copies.estimate.low > 0.2
+    elsewhere = copying(learnt, np.repeat(rng.normal(size=(30, 3)), 12, axis=0), rng)
+    assert not elsewhere.copied and elsewhere.copies.value < 0.02
+
+
+@pytest.mark.parametrize("cells", [6, 40])
+def test_independent_samples_of_few_values_repeat_no_training_patterns(cells: int) -> None:
+    """Uniform laws on few values are the worst case; ten samples or more of each are frequent."""
+    rng, found = np.random.default_rng(12), []
+    for _ in range(200):
+        known, fake = rng.integers(cells, size=(30, 1)).astype(float), rng.integers(cells, size=(600, 1)).astype(float)
+        frequent = repeated_copies(known, fake, 10)
+        assert frequent is not None
+        found.append(frequent.p_value)
+    assert np.mean(np.array(found) <= 0.05) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
+
+
+def test_occupied_cells_follow_stirlings_numbers() -> None:
+    fake = np.repeat(np.arange(7.0), 10)[:, None]
+    for known in ([0, 1, 2, 3], [0, 0, 1, 1, 2], [6] * 5, [0, 1, 2, 3, 4, 5, 6, 6, 9, 9]):
+        balls = [x for x in known if x < 7]
+        k, d = len(balls), len(set(balls))
+        law = [comb(7, j) * factorial(j) * stirling2(k, j) / 7**k for j in range(d, 8)]
+        found = repeated_copies(np.array(known, float)[:, None], fake, 10)
+        assert found is not None and found.p_value == pytest.approx(min(1.0, sum(law)))
+        assert found.samples == 10 * d
+    assert repeated_copies(fake, np.arange(9.0)[:, None], 10) is None

@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 
 from pushforward.auditing.figure import Figure, Null
 from pushforward.auditing.near_duplicates import SPACING, nearest, relative_distance, scan
+from pushforward.auditing.repeated_copies import repeated_copies
+from pushforward.auditing.shares import clopper_pearson
 from pushforward.errors import InputError
 from pushforward.evidence import Estimate
 
@@ -118,6 +120,10 @@ def copying(
     equal laws and needs no held-out data. The share is the largest c, of any number of pairs, beside which the rest
     would join as relabelled ones typically do where they do so most: half of all independent samples show none.
 
+    Where samples repeat themselves ten times or more, no pair of them stands out. Half of the level is then spent on
+    asking whether these are training patterns (:func:`~pushforward.auditing.repeated_copies.repeated_copies`), and if
+    that speaks more clearly, the share is theirs.
+
     Arguments:
         real: Held-out features, shape ``(n, d)``, or all data there are.
         fake: Features of samples, shape ``(m, d)``.
@@ -144,11 +150,16 @@ def copying(
     tried, places = _thinned(fake, rng)
     duplicates, neighbours = _duplicates(known, fake, places)
     searched, _ = _thinned(known, rng)
-    found = scan(searched, tried, rng, level)
+    repeated = repeated_copies(searched, tried, SPACING)
+    found = scan(searched, tried, rng, level if repeated is None else level / 2)
     one = len(known) / len(searched) / len(tried)  # a pair's share of the samples: thinning breaks pairs
-    low, share, high = np.clip(np.array([found.low, found.copies, found.high]) * one, -1, 1).tolist()
     name = f"copies ({features}, nearest of {SPACING} neighbours, {reference} of {len(known):,})"
-    copies = Estimate(name, share, low, high, len(tried), "share", 1 - level, p_value=found.p_value)
+    p_value = found.p_value if repeated is None else min(1.0, 2 * min(found.p_value, repeated.p_value))
+    share, low, high = np.clip(np.array([found.copies, found.low, found.high]) * one, -1, 1).tolist()
+    if repeated is not None and repeated.p_value < min(found.p_value, level / 2):
+        share = repeated.samples / len(tried)
+        low, high = clopper_pearson(repeated.samples, len(tried), level)
+    copies = Estimate(name, share, low, high, len(tried), "share", 1 - level, p_value=p_value)
     return Copying(
         closeness=closeness(_thinned(trained, rng)[0], _thinned(held_out, rng)[0], tried, rng, level, features),
         copies=Figure(copies, Null(found.null * one)),
