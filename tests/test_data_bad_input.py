@@ -268,7 +268,7 @@ def test_an_unreadable_file_is_refused_whoever_runs_this(tmp_path: Path, monkeyp
     def deny(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(np, "load", deny)
+    monkeypatch.setattr(np.lib.format, "open_memmap", deny)
     np.save(tmp_path / "t.npy", MANY)
     with pytest.raises(InputError, match=r"t\.npy cannot be read: permission denied"):
         load(tmp_path / "t.npy")

@@ -88,7 +88,7 @@ def tensor_to_numpy(x: Tensor) -> Array:
 def read_npy(path: Path) -> Array:
     """An array, mapped from its file."""
     with reading(path.name, "a .npy array of numbers"):
-        return numbers(np.load(path, mmap_mode="r", allow_pickle=False), path.name)
+        return numbers(np.lib.format.open_memmap(path, mode="r"), path.name)
 
 
 def read_npz(path: Path, key: str | None, context: tuple[str, ...]) -> tuple[Array, list[str], dict[str, Array], int]:
