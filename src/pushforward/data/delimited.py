@@ -193,7 +193,8 @@ def _refuse_wrong_delimiter(path: Path, delimiter: str, first: list[list[str]]) 
 
 def _why_not(layout: Layout, wanted: list[str], coders: dict[str, Coder], error: Exception) -> str:
     """Name row, line and column of the first cell that is no finite number and no name, or the first ragged row."""
-    named = {name: coder for name, coder in coders.items() if not _are_numbers(coder)}
+    # A column of which nothing was seen before another one failed is not the one at fault.
+    named = {name: coder for name, coder in coders.items() if not (coder.numbers and _are_numbers(coder))}
     for coder in named.values():
         if coder.overflows:
             return f"{layout.path.name}: {coder.too_many()}"
