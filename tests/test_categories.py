@@ -113,6 +113,13 @@ def test_numbers_with_few_texts_are_mistakes(tmp_path: Path) -> None:
         load(tmp_path / "t.csv")
 
 
+@pytest.mark.parametrize("context", [None, "town"])
+def test_the_cell_at_fault_is_named_and_no_column_of_text(context: str | None, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("town,b\n" + "Bern,1.5\n" * 10 + "Bern,inf\n")
+    with pytest.raises(InputError, match=r"row 11 \(line 12\), column 'b' is infinite"):
+        load(tmp_path / "t.csv", context=context)
+
+
 # ------------------------------------------------------------------------------------------------------------ encoding
 
 

@@ -11,10 +11,12 @@ from scipy.stats import kstest
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from pushforward.bijections import Affine
+from pushforward.bijections import Affine, Logit
+from pushforward.distributions.base import BASES
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.event import Block, Event
 from pushforward.evidence import Kind
+from pushforward.families import configure
 from pushforward.models.flow import Flow
 
 
@@ -142,6 +144,17 @@ def test_it_learns_a_law_that_no_normal_law_fits() -> None:
         optimiser.step()
     normal = torch.distributions.MultivariateNormal(x.mean(0), x.T.cov())
     assert model().log_prob(held_out).mean() > normal.log_prob(held_out).mean() + 0.5
+
+
+@pytest.mark.parametrize("base", list(BASES))
+@pytest.mark.parametrize("size", [2, 6, 20])
+def test_few_codes_lie_beyond_the_splines_that_are_chosen(base: str, size: int) -> None:
+    """There the map is the identity: a flow of patterns that end somewhere can take no mass away from it."""
+    z = BASES[base](size)(torch.zeros(10_000, size)).sample()
+    if base == "uniform":
+        z, _ = Logit(-1.0, 1.0).inverse(z)
+    bound = configure("flow", Event.continuous(size), {"base": base}).model.get("bound", 5.0)
+    assert (z.abs() > bound).float().mean() < 0.02
 
 
 def test_what_cannot_be_a_flow_is_refused() -> None:

@@ -254,8 +254,7 @@ def _root(eta: Tensor, s: Tensor, d0: Tensor, d1: Tensor) -> tuple[Tensor, Tenso
     """
     below = s * eta
     above = s - below
-    sides = d0 + d1
-    b = torch.addcmul(d0, eta, sides, value=-1)
+    b = torch.lerp(d0, -d1, eta)  # exact at both ends: there the product below is 0, and b must not be
     r = torch.addcmul(b * b, below, above, value=4).sqrt_()
     q, rises = b.abs().add_(r), b >= 0
     xi = torch.where(rises, below + below, q).div_(q.add_(torch.where(rises, below, above), alpha=2))

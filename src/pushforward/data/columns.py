@@ -75,7 +75,8 @@ class Columns:
                     f"which the model never saw (it knows {listed(column.levels, 4)}); leave such rows out, or fit on "
                     "data that have them"
                 )
-            out[:, j] = column.encode(x)
+            with np.errstate(over="ignore"):  # what single precision cannot hold is infinite, and impossible
+                out[:, j] = column.encode(x)
 
     def encode_prefix(self, given: Mapping[str, Any]) -> Array:
         """The encoded values ``(k,)`` of the first k modelled columns; an ``InputError`` if given others."""

@@ -63,13 +63,15 @@ class Latent(LowerBounded):
 
     def elbo(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """One draw of (5), the KL divergence in closed form and the expectation by reparameterisation (7)."""
-        x = self.expanded(x)
+        x, infinite = self.finite(x)
         q = self.inference(x)
-        return self.decoder(q.rsample()).log_prob(x) - kl_divergence(q, self.prior)
+        bound = self.decoder(q.rsample()).log_prob(x) - kl_divergence(q, self.prior)
+        return bound.masked_fill(infinite.any(-1), -torch.inf)
 
     def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, k * batch]:
         """``k`` draws of log p(x | z) + log p(z) − log q(z | x)."""
-        x = self.expanded(x)
+        x, infinite = self.finite(x)
         q = self.inference(x)
         z = q.rsample(torch.Size([k]))
-        return self.decoder(z).log_prob(x) + self.prior.log_prob(z) - q.log_prob(z)
+        log_weights = self.decoder(z).log_prob(x) + self.prior.log_prob(z) - q.log_prob(z)
+        return log_weights.masked_fill(infinite.any(-1), -torch.inf)

@@ -50,9 +50,13 @@ class Law(Distribution):
         return x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
 
     def finite(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*full d"], Bool[Tensor, "*full d"]]:
-        """``x`` expanded, with zeros for what is infinite, and where that is: no pattern, and no food for a network."""
+        """``x`` expanded, with zeros for what is infinite, and where that is: no pattern, and no food for a network.
+
+        What is so large that its square overflows counts as infinite: beyond 1.8 · 10¹⁹ in single precision.
+        """
         x = self.expanded(x)
-        return x.masked_fill(x.isinf(), 0.0), x.isinf()
+        infinite = x.abs() > torch.finfo(x.dtype).max ** 0.5
+        return x.masked_fill(infinite, 0.0), infinite
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(batch_shape={tuple(self.batch_shape)}, event_shape={tuple(self.event_shape)})"

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from pushforward.event import Event
+from pushforward.networks.inputs import tame
 from pushforward.networks.transformer import Cache, CausalTransformer
 
 __all__ = ["ComponentTransformer"]
@@ -95,6 +96,6 @@ class ComponentTransformer(nn.Module):
         """The embedding of the values of some consecutive components."""
         categories, starts = self.categories[which], self.starts[which]
         code = x.round().clamp(min=0).minimum(categories - 1).where(categories > 0, 0.0)
-        scale = x.where(categories == 0, 1.0)
+        scale = tame(x).where(categories == 0, 1.0)
         read: Tensor = self.table[starts + code.long()] * scale.unsqueeze(-1)
         return read

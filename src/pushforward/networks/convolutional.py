@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from pushforward.networks.inputs import tame
+
 __all__ = ["BesidePicture", "Convolutional"]
 
 
@@ -46,7 +48,7 @@ class Convolutional(nn.Module):
         self, x: Float[Tensor, "n c h w"], context: Float[Tensor, "n k"] | None = None
     ) -> Float[Tensor, "outputs n*h*w"]:
         """The outputs at every pixel of every picture, output by output."""
-        h = self.place if self.first is None else self.place + self.first(x)
+        h = self.place if self.first is None else self.place + self.first(tame(x))
         if self.context is not None and context is not None:
             h = h + self.context(context)[:, :, None, None]
         for block in self.blocks:

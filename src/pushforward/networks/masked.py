@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, addmm, nn
 from torch.nn.functional import linear, relu
 
+from pushforward.networks.inputs import tame
+
 __all__ = ["MaskedLinear", "MaskedMLP"]
 
 
@@ -120,7 +122,7 @@ class MaskedMLP(nn.Module):
 
     def _features(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The last hidden layer, and what reaches the outputs directly."""
-        inputs = x if context is None else torch.cat([x, context], -1)
+        inputs = tame(x if context is None else torch.cat([x, context], -1))
         h = self.first(inputs)
         for block in self.blocks:
             h = h + block(relu(h))
@@ -153,7 +155,7 @@ class MaskedMLP(nn.Module):
         weights = [_joined(self.first, self.context), *map(_joined, blocks), _joined(self.last)]
         skip = None if self.skip is None else self.skip.free().roll(self.context, 1)
         ones = weights[0].new_ones(1, n)  # a row of ones in front carries the biases
-        seen = ones if context is None else torch.cat([ones, context.T])
+        seen = ones if context is None else torch.cat([ones, tame(context).T])
         layers = [ones] * (len(weights) - 1)
         start = 1
         for inputs, end, outputs in zip(self._inputs, self._units, self._outputs, strict=True):
@@ -169,7 +171,7 @@ class MaskedMLP(nn.Module):
             if skip is not None:
                 w = skip[outputs, : inputs - 1]
                 y = addmm(y, w, seen[1 : 1 + w.shape[1]])
-            x = yield y.T
+            x = tame((yield y.T))
             seen = torch.cat([seen, x[None] if x.dim() == 1 else x.T])
 
 

@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, addmm, nn
 from torch.nn.functional import silu
 
+from pushforward.networks.inputs import tame
+
 __all__ = ["MLP", "Constant"]
 
 
@@ -58,6 +60,7 @@ class MLP(nn.Module):
         return self
 
     def _features(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch features"]:
+        x = tame(x)
         for layer in self.hidden:
             x = self.activation(layer(x))
         return x

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pushforward.networks.inputs import tame
 from pushforward.networks.transformer import Cache, CausalTransformer
 
 __all__ = ["TokenNetwork"]
@@ -52,7 +53,7 @@ class TokenNetwork(nn.Module):
         """The outputs of all places, in one pass."""
         h = self._places(len(x), context)
         if self.read is not None:
-            h = h + nn.functional.pad(self.read(x[:, :-1]), (0, 0, 1, 0))
+            h = h + nn.functional.pad(self.read(tame(x[:, :-1])), (0, 0, 1, 0))
         y: Tensor = self.write(self.transformer(h))
         return y
 
@@ -63,7 +64,7 @@ class TokenNetwork(nn.Module):
         x = yield self.write(self.transformer.step(first, cache))
         for place in others:
             assert self.read is not None
-            x = yield self.write(self.transformer.step(place + self.read(x), cache))
+            x = yield self.write(self.transformer.step(place + self.read(tame(x)), cache))
 
     @torch.no_grad()
     def near_zero(self) -> Self:
