@@ -162,7 +162,7 @@ def test_one_seed_gives_one_answer_with_its_protocol() -> None:
     assert once == again
     np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
     assert list(once) == [*FIGURES, "p_value", "k", "features", "note"]
-    assert once["coverage"]["name"] == "coverage (k = 5, features: columns, n = 60 against 60)"
+    assert once["coverage"]["name"] == "coverage (k = 5, columns, n = 60 against 60)"
     assert {"value", "low", "high", "null", "p_value"} <= set(once["precision"])
 
 

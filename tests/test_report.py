@@ -321,12 +321,12 @@ def test_rows_are_shown_in_the_columns_where_they_stand_out() -> None:
     show = Rows(tuple("abcdefgh"), real)
     group = show.group(real[:24] + 5.0 * (np.arange(8) == 6))
     assert group["head"][0] == "g" and len(group["head"]) == 6
-    assert [name for name, _ in group["lines"]] == ["this group", "all data"]
+    assert [name for name, _ in group["lines"]] == ["its 24 most central", "all data"]
     matched = show.matched(("sample", "nearest"), (real[:3] + 50.0 * (np.arange(8) == 1), real[:3]))
     assert matched["head"][0] == "b" and [name for name, _ in matched["lines"]] == ["sample", "nearest"] * 3
     assert len(show.matched(("sample",), (real,))["lines"]) == 6
     assert Rows(("a",), np.ones((50, 1))).group(np.ones((3, 1)))["lines"] == [
-        ("this group", ["1 – 1"]),
+        ("its 3 most central", ["1 – 1"]),
         ("all data", ["1 – 1"]),
     ]
 

@@ -128,7 +128,7 @@ def frechet(
         real: Features of data.
         fake: Features of samples.
         rng: Of halves and relabellings.
-        features: What they are, for the figures' names.
+        features: What they are and how many, for the figures' names.
         reference: What the data are, such as a test part.
         level: One minus the interval's coverage.
         draws: How many relabellings, at most.
@@ -154,7 +154,7 @@ def frechet(
     labels = relabellings(n, m, draws if width <= NARROW else min(draws, 39) if width <= WIDE else 0, rng)
     relabelled = [_values(pool[r], pool[~r], HALVINGS if enough else 0, rng)[0] for r in labels]
     null = np.reshape(relabelled, (-1, 3))
-    protocol = f"({features}, {real.shape[1]} features, n = {n:,} against {m:,}, reference: {reference})"
+    protocol = f"({features}, n = {n:,} against {m:,}, reference: {reference})"
     plain = _plain(f"Fréchet distance at this n {protocol}", observed, halves, null, n + m, level)
     name = f"Fréchet distance, extrapolated to infinite n {protocol}"
     if enough:

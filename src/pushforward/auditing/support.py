@@ -136,7 +136,7 @@ def support(
         is_share = name != "density"
         variance = effect[j] / count * (1.0 if is_share else ratio)
         low, high = _interval(float(values[j]), float(variance), is_share, degrees, level)
-        title = f"{name} (k = {k}, features: {features}, n = {n:,} against {m:,})"
+        title = f"{name} (k = {k}, {features}, n = {n:,} against {m:,})"
         units = "share" if is_share else ""
         estimate = Estimate(title, float(values[j]), low, high, count, units, 1 - level, p_value=float(p_values[j]))
         found[name] = Figure(estimate, Null(null[:, j]))

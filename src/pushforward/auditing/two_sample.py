@@ -172,12 +172,14 @@ def _audit(
 
     done: list[Any] = []
     classifiers = part(_classify, sets, reference=reference)
-    kernel = part(kernel_test, real, fake, features=name, draws=RELABELLINGS)
+    compared = f"{name}, reference: {reference}"
+    sizes = f"n = {len(real):,} against {len(fake):,}"
+    kernel = part(kernel_test, real, fake, features=f"{sizes}, {compared}", draws=RELABELLINGS)
     distance = part(frechet, real, fake, features=name, reference=reference)
-    neighbours = part(support, real, fake, features=name)
-    missing = part(missed, real, fake, features=name)
-    strays = part(unsupported, real, fake, features=name)
-    copied = part(copying, real, fake, train=train, features=name)
+    neighbours = part(support, real, fake, features=compared)
+    missing = part(missed, real, fake, features=f"{sizes}, {compared}")
+    strays = part(unsupported, real, fake, features=f"{sizes}, {compared}")
+    copied = part(copying, real, fake, train=train, features=f"{len(fake):,} samples, {name}")
     table = part(_table, sets)
     covered = part(_covered, real, modes, fake, notes=notes)
     observe(STEPS[-1], len(STEPS), len(STEPS))

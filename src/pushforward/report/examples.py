@@ -72,7 +72,7 @@ class Rows:
                 far[j] = np.abs(_shares(members[:, j], levels) - _shares(self.real[:, j], levels)).sum()
         chosen = self._furthest(far)
         lines = [[self._middle(x[:, j], j) for j in chosen] for x in (members, self.real)]
-        return self._table(chosen, [("this group", lines[0]), ("all data", lines[1])])
+        return self._table(chosen, [(f"its {len(members)} most central", lines[0]), ("all data", lines[1])])
 
     def matched(self, names: Sequence[str], sets: Sequence[np.ndarray]) -> dict[str, Any]:
         """A line for each pattern, what belongs together under one another."""
