@@ -36,7 +36,7 @@ def model() -> StepAutoregressive:
         torch.manual_seed(0)
         event = Event((Block("continuous", STEPS * VARIABLES),), series=(STEPS, VARIABLES))
         made = StepAutoregressive(event, STEPS * CONTEXT, hidden=(12, 16), layers=3, components=2).double()
-        made.prepare(patterns(64, missing=0.0))
+        made.prepare(patterns(64, missing=0.0), contexts(64))
         for p in made.parameters():
             p.data.add_(0.2 * torch.randn_like(p))
     return made.eval()
