@@ -93,7 +93,7 @@ class Case:
         return FAMILIES[self.family]
 
     def model(self, seed: int = 0) -> Model:
-        """A small model whose weights are far from where training starts."""
+        """A small model in use, not in training, whose weights are far from where training starts."""
         event = EVENTS[self.event]
         chosen = configure(self.family, event, {"architecture": self.architecture} if self.architecture else {})
         config = {**chosen.model, **{k: v for k, v in SMALL.items() if k in chosen.model}}
@@ -106,7 +106,7 @@ class Case:
             with torch.no_grad():
                 for p in model.parameters():
                     p.add_(noise * torch.randn_like(p))
-        return model
+        return model.eval()
 
     def patterns(self, n: int) -> Tensor:
         """Patterns of the event."""

@@ -306,6 +306,10 @@ def test_a_newer_format_and_a_folder_that_is_no_run_are_named(tmp_path: Path) ->
     write_json(tmp_path / "run.json", {"format": 99})
     with pytest.raises(RunError, match="format 99"):
         pf.open(tmp_path)
+    lacking = {"format": 2, "family": "autoregressive", "architecture": "steps"}
+    write_json(tmp_path / "run.json", lacking)
+    with pytest.raises(RunError, match="'steps' of format 2"):
+        pf.open(tmp_path)
 
 
 def test_a_diverging_run_names_the_step_and_keeps_its_checkpoint(tmp_path: Path) -> None:

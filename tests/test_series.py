@@ -36,7 +36,7 @@ def model() -> StepAutoregressive:
         torch.manual_seed(0)
         event = Event((Block("continuous", STEPS * VARIABLES),), series=(STEPS, VARIABLES))
         made = StepAutoregressive(event, STEPS * CONTEXT, hidden=(12, 16), layers=3, components=2).double()
-        made.prepare(patterns(64, missing=0.0))
+        made.prepare(patterns(64, missing=0.0), contexts(64))
         for p in made.parameters():
             p.data.add_(0.2 * torch.randn_like(p))
     return made.eval()
@@ -143,6 +143,32 @@ def test_calibration_makes_the_central_ninety_per_cent_hold_ninety(model: StepAu
     assert narrow.double().mean() < 0.85
     assert held.double().mean().item() == pytest.approx(0.9, abs=0.01)
     assert rebuilt.network.widening.abs().max() < 0.15
+
+
+def test_training_starts_at_a_linear_autoregression_of_the_past_and_of_the_step_itself() -> None:
+    g = torch.Generator().manual_seed(4)
+    e, x = 0.1 * torch.randn(300, 30, 2, dtype=torch.float64, generator=g), torch.zeros(300, 30, 2, dtype=torch.float64)
+    for t in range(2, 30):
+        x[:, t, 0] = 1.5 * x[:, t - 1, 0] - 0.7 * x[:, t - 2, 0] + e[:, t, 0]
+        x[:, t, 1] = x[:, t - 1, 1] + 0.5 * (x[:, t, 0] - x[:, t - 1, 0]) + 0.2 * e[:, t, 1]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        event = Event((Block("continuous", 60),), series=(30, 2))
+        made = StepAutoregressive(event, hidden=(8, 8), layers=2, components=1).double()
+        made.prepare(x.flatten(1))
+    with torch.no_grad():
+        found = made.network(x.flatten(1)).unflatten(-1, (30, 2, 3))[:, 20:, :, 1]
+    left = (found - x[:, 20:]).square().mean((0, 1)).sqrt()
+    assert left[0].item() == pytest.approx(0.1, rel=0.1) and left[1].item() == pytest.approx(0.02, rel=0.25)
+
+
+def test_dropout_is_of_training_alone(model: StepAutoregressive) -> None:
+    dropping = StepAutoregressive.from_json({**model.to_json(), "dropout": 0.5}).double()
+    dropping.load_state_dict(model.state_dict())
+    x, c = patterns(), contexts()
+    with torch.no_grad():
+        assert not torch.allclose(dropping(c).log_prob(x), model(c).log_prob(x))
+        assert torch.equal(dropping.eval()(c).log_prob(x), model(c).log_prob(x))
 
 
 def test_what_cannot_be_a_model_of_windows_is_refused() -> None:

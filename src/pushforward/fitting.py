@@ -203,7 +203,7 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
 
 def _final(run: Run, match: Match, parts: Splits) -> dict[str, torch.Tensor]:
     """The weights to use, calibrated on the part that they were chosen by."""
-    model = run.fresh_model()
+    model = run.fresh_model().eval()
     model.load_state_dict(match.final())
     if len(parts.validation):
         batch = _batch(run, parts.validation.thinned(HELD_OUT_AT_MOST, run.seed))

@@ -35,7 +35,7 @@ from pushforward.training.stream import seed_of
 
 __all__ = ["FORMAT", "MIGRATIONS", "Run", "open_run"]
 
-FORMAT = 2
+FORMAT = 3
 """The version of the directory's format."""
 
 
@@ -47,7 +47,16 @@ def _from_1(record: dict[str, Any]) -> dict[str, Any]:
     return {"architecture": architecture, **record, "format": 2}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(record: dict[str, Any]) -> dict[str, Any]:
+    """The network of series had no usual sizes of its features and no direct way from one variable to the next."""
+    if record.get("architecture") == "steps":
+        raise RunError(
+            "a run of the architecture 'steps' of format 2 has another network than this version builds; fit again"
+        )
+    return {**record, "format": 3}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 """From each older format to the next: what :attr:`Run.record` must become."""
 
 KEYS = (

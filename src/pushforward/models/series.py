@@ -37,6 +37,7 @@ class StepAutoregressive(Model):
         hidden: The width of the convolutions, then of the hidden layers of the network within a step.
         layers: The number of convolutions.
         components: Logistics in each mixture.
+        dropout: The share of what the convolutions say of a step that training hides.
 
     Example:
         >>> _ = torch.manual_seed(0)
@@ -56,8 +57,9 @@ class StepAutoregressive(Model):
         hidden: Sequence[int] = (96, 128),
         layers: int = 5,
         components: int = 5,
+        dropout: float = 0.0,
     ) -> None:
-        super().__init__(event, context, hidden=list(hidden), layers=layers, components=components)
+        super().__init__(event, context, hidden=list(hidden), layers=layers, components=components, dropout=dropout)
         if event.series is None:
             raise ValueError("an event that is no series has no steps")
         steps, variables = event.series
@@ -66,13 +68,13 @@ class StepAutoregressive(Model):
         blocks = [component.blocks[0] for component in event.components()[:variables]]
         self.marginals = Marginals(Event(tuple(blocks)), components)
         roles = [role for block in blocks for role in _roles(block, components)]
-        self.network = StepNetwork(steps, self.marginals.counts, roles, context // steps, hidden, layers)
+        self.network = StepNetwork(steps, self.marginals.counts, roles, context // steps, hidden, layers, dropout)
         with torch.no_grad():
             self.network.head.last.bias.copy_(self.marginals.initial())
 
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Take usual moves and cycles from a first batch."""
-        self.network.relative.fit(x.unflatten(-1, self.event.series or ()))
+        """Take usual moves, cycles and a linear autoregression from a first batch."""
+        self.network.fit(x, context)
 
     @torch.no_grad()
     def calibrate(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:

@@ -18,7 +18,9 @@ PRIOR = 5.0
 LIVELIEST = 8.0
 """The largest running scale, in usual ones: a path that feeds on itself could grow without bound otherwise."""
 LARGEST = 8.0
-"""Features saturate here, in running scales."""
+"""Features saturate here, in their usual sizes."""
+LOOKED_AT = 256
+"""Windows that usual sizes and cycles are taken from, at most."""
 FARTHEST = 1e15
 """Moves count as no larger, so that no square overflows: an infinite one would spoil even the steps before it."""
 RECENT = (2, 3, 4, 6, 9)
@@ -59,7 +61,9 @@ class Relative(nn.Module):
 
     :math:`a_t` is the last value observed before t and :math:`s_t` the root of a decayed mean of the squared moves
     before t, so a series that changes its level or its liveliness looks the same after as before. Both depend on the
-    past alone: what a network says of :math:`z_t` is exactly a law of :math:`x_t`.
+    past alone: what a network says of :math:`z_t` is exactly a law of :math:`x_t`. Features are departures of earlier
+    values and of the mean from the anchor, in running scales and in their own usual sizes: a smooth series goes much
+    farther in a day than in a step.
 
     Arguments:
         variables: The number of variables V.
@@ -74,6 +78,7 @@ class Relative(nn.Module):
 
     scale: Tensor
     lags: Tensor
+    sizes: Tensor
 
     def __init__(self, variables: int, steps: int) -> None:
         super().__init__()
@@ -82,6 +87,7 @@ class Relative(nn.Module):
         lags = [*RECENT, *(12 * k + j for k in range(1, CYCLES + 1) for j in (-1, 0, 1))]
         self.register_buffer("scale", torch.ones(variables))
         self.register_buffer("lags", torch.tensor(lags))
+        self.register_buffer("sizes", torch.ones(len(lags) + 1, variables))
 
     @property
     def features(self) -> int:
@@ -90,7 +96,8 @@ class Relative(nn.Module):
 
     @torch.no_grad()
     def fit(self, x: Float[Tensor, "n t v"]) -> None:
-        """Take the usual scale of a move and the lengths of the two clearest cycles from windows."""
+        """Take the usual scale of a move, the two clearest cycles and the usual sizes of departures from windows."""
+        x = x[:: -(-len(x) // LOOKED_AT)]
         filled = self._carried(x)[0]
         moves = x[:, 1:] - x[:, :-1]
         scale = moves.square().nanmean((0, 1)).sqrt()
@@ -99,6 +106,10 @@ class Relative(nn.Module):
         for i, cycle in enumerate(found):
             start = len(RECENT) + 3 * i
             self.lags[start : start + 3] = cycle + torch.arange(-1, 2, device=self.lags.device)
+        past = self.all(x)
+        departures, reached = self._departures(past, self.scales(past))
+        sizes = (_bounded(departures).square().sum((0, 1)) / (reached.sum(0) * len(x)).clamp(min=1)).sqrt()
+        self.sizes.copy_(torch.where((sizes > 0) & sizes.isfinite(), sizes, 1.0))
 
     def all(self, x: Float[Tensor, "n t v"]) -> Past:
         """The past of every step at once."""
@@ -133,13 +144,19 @@ class Relative(nn.Module):
 
     def forward(self, past: Past) -> tuple[Float[Tensor, "*batch f"], Float[Tensor, "*batch v"]]:
         """The features of a step, and its running scale."""
-        scale, anchor = self.scales(past), past.anchor
-        lagged = (past.lagged - anchor.unsqueeze(-2)) * past.reached / scale.unsqueeze(-2)
-        level = (past.total / past.count.clamp(min=1) - anchor) / scale
+        scale = self.scales(past)
+        departures = self._departures(past, scale)[0] / self.sizes
         liveliness = (scale / self.scale).log()
         length = (1 + past.count.mean(-1, keepdim=True)).log() / 5
-        features = [_saturated(lagged).flatten(-2), _saturated(level), liveliness, past.missing, length]
+        features = [_saturated(departures).flatten(-2), liveliness, past.missing, length]
         return torch.cat(features, -1), scale
+
+    def _departures(self, past: Past, scale: Tensor) -> tuple[Float[Tensor, "*batch m v"], Float[Tensor, "*steps m 1"]]:
+        """How far lagged values and the mean lie from the anchor, in running scales, and where they are known."""
+        mean = past.total / past.count.clamp(min=1)
+        there = torch.cat([past.lagged, mean.unsqueeze(-2)], -2) - past.anchor.unsqueeze(-2)
+        reached = torch.cat([past.reached, torch.ones_like(past.reached[..., :1, :])], -2)
+        return there * reached / scale.unsqueeze(-2), reached
 
     def _carried(self, x: Float[Tensor, "n t v"]) -> tuple[Tensor, Tensor]:
         """Values carried forward over missing ones, 0 before the first; and whether there was any by then."""

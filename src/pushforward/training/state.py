@@ -82,13 +82,15 @@ class Match:
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[None]:
-        """Within the block the model holds its averaged weights."""
+        """Within the block the model holds its averaged weights and is used, not trained."""
         own = {name: p.detach().clone() for name, p in self.game.model.named_parameters()}
         self._put(self.average)
+        self.game.model.eval()
         try:
             yield
         finally:
             self._put(own)
+            self.game.model.train()
 
     def keep_best(self, figure: float) -> None:
         """Remember the averaged weights if no held-out figure was better; one that is not finite says nothing."""
