@@ -292,3 +292,14 @@ def test_figures_are_in_order_and_become_json() -> None:
 def test_bad_input_is_named(real: np.ndarray, fake: np.ndarray, words: str) -> None:
     with pytest.raises(InputError, match=words):
         run(real, fake)
+
+
+def test_sliced_wasserstein_leaves_out_no_distance_only_where_relabelling_does() -> None:
+    rng, low, p_values = np.random.default_rng(21), [], []
+    for shift in (0.0, 0.0, 0.0, 0.3, 0.6, 1.0) * 5:
+        real, fake = rng.normal(size=(60, 5)), shift + rng.normal(size=(20, 5))
+        figure = kernel_test(real, fake, rng, draws=99).statistics["sliced Wasserstein distance"]
+        low.append(figure.estimate.low)
+        p_values.append(figure.p_value)
+    assert all(a == 0.0 for a, p in zip(low, p_values, strict=True) if p > 0.05)
+    assert any(a > 0.0 for a in low)
