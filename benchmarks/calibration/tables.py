@@ -46,6 +46,8 @@ CONSERVATIVE = {
         "unsupported": "counts are discrete",
         "copies": "it allows for the choice of the most striking number of pairs",
         "fixed discriminator": "where mistakes are few they are imagined too, and the lower end is always low enough",
+        "most different": "it rests on the triangle inequality and allows for all columns at once",
+        "moments of all": "as the most different column's",
         "MMD²": "near equal laws the parts of its error cannot be told apart and both are counted",
         "energy distance": "as MMD²",
         "kernel inception distance": "as MMD²",
