@@ -98,7 +98,8 @@ def support(
 
     The interval is for the figure's expectation at these n and m. Its variance is that between disjoint random parts
     of the data, each of which is an independent small audit, in relation to the variance of independent trials; that
-    relation holds at any size, and makes the interval Wilson's.
+    relation holds at any size, and makes the interval Wilson's. Parts of a few dozen patterns show it too small where a
+    few patterns are near to many others, as in high dimension; it is no smaller than that of relabelled patterns.
 
     Arguments:
         real: Features of data, shape ``(n, d)``.
@@ -134,7 +135,8 @@ def support(
     for j, (name, of) in enumerate(FIGURES.items()):
         count, ratio = {"real": n, "fake": m}[of], naive[j] / values[j] if naive[j] > 0 else 1.0
         is_share = name != "density"
-        variance = effect[j] / count * (1.0 if is_share else ratio)
+        times = max(effect[j], _relabelled_effect(null[:, j], count, None if is_share else ratio))
+        variance = times / count * (1.0 if is_share else ratio)
         low, high = _interval(float(values[j]), float(variance), is_share, degrees, level)
         title = f"{name} (k = {k}, {features}, n = {n:,} against {m:,})"
         units = "share" if is_share else ""
@@ -196,6 +198,13 @@ def _design_effect(
     between, naive = np.mean(seen, axis=0)
     sizes = np.array([{"real": n, "fake": m}[of] / parts for of in FIGURES.values()])
     return np.divide(between * sizes, naive, out=np.ones(4), where=naive > 0), rounds * (parts - 1)
+
+
+def _relabelled_effect(null: Float[np.ndarray, " draws"], count: int, ratio: float | None) -> float:
+    """The design effect among relabelled patterns: of a share, or of a mean whose variance is ``ratio`` times it."""
+    mean = float(null.mean())
+    of_one = mean * (1 - mean if ratio is None else ratio)
+    return float(null.var()) * count / of_one if of_one > 0 else 0.0
 
 
 def _interval(value: float, variance: float, is_share: bool, degrees: int, level: float) -> tuple[float, float]:
