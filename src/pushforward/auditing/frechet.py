@@ -265,16 +265,15 @@ def _plain(name: str, observed: np.ndarray, halves: np.ndarray, null: np.ndarray
 def _plain_ends(observed: np.ndarray, halves: np.ndarray, null: np.ndarray, z: float) -> tuple[float, float]:
     """The relabelled mean is the bias of these patterns, and others would have another, most so of heavy tails.
 
-    Halves have twice the bias and tell how far it wanders, by what they vary more than relabelled sets would; up to two
-    quadratic parts of that may be their own chance. The interval is as wide as that asks, too.
+    Halves have twice the bias and tell how far it wanders, by what they vary more than relabelled sets would; one more
+    quadratic part of that may be their own chance. The interval is no narrower than this alone asks.
     """
     value = float(observed[PLAIN])
     if not len(null):
         return _ends(value, PLAIN, halves, null, null[:, PLAIN], z)
     bias, quadratic = float(null[:, PLAIN].mean()), float(null[:, PLAIN].var())
     low, high = _ends(value - bias, PLAIN, halves, null, null[:, PLAIN], z)
-    wandering = max(0.0, float(halves[:, PLAIN].var(ddof=1)) - 5 * quadratic) / 4
-    reach = z * math.sqrt(quadratic + wandering)
+    reach = z * math.sqrt(max(0.0, float(halves[:, PLAIN].var(ddof=1)) - 4 * quadratic) / 4)
     return min(bias + low, value - reach), max(bias + high, value + reach)
 
 
