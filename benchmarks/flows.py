@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from benchmarks.harness import Case, Options, alternate, installed, main
 from pushforward.bijections import Affine, Coupling, MaskedAutoregressive, Permutation
-from pushforward.bijections.spline import SHIFT
+from pushforward.bijections.spline_tensors import SHIFT
 from pushforward.event import Event
 from pushforward.models.arrangements import Arrangement
 from pushforward.models.flow import Flow

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from pushforward.bijections import Inverse, MaskedAutoregressive, MonotonicAffine, RationalQuadratic, Univariate
-from pushforward.bijections.spline import SHIFT
+from pushforward.bijections.spline_tensors import SHIFT
 from pushforward.networks.masked import MaskedMLP
 
 SPLINE = RationalQuadratic(bins=4, bound=3.0)

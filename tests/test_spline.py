@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pushforward.bijections import RationalQuadratic
-from pushforward.bijections.spline import MINIMUM, SHIFT
+from pushforward.bijections.spline_tensors import MINIMUM, SHIFT
 
 K, B = 5, 3.0
 SPLINE = RationalQuadratic(bins=K, bound=B)

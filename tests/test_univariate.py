@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd import grad, gradcheck
 
 from pushforward.bijections import CircularRationalQuadratic, MonotonicAffine, RationalQuadratic, Univariate
-from pushforward.bijections.spline import SHIFT
+from pushforward.bijections.spline_tensors import SHIFT
 
 BOUND = 3.0
 CIRCULAR = CircularRationalQuadratic(bins=5, bound=BOUND)

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, softplus
 
-from pushforward.bijections.spline import MINIMUM, SHIFT, check
+from pushforward.bijections.spline import check
+from pushforward.bijections.spline_tensors import MINIMUM, SHIFT
 
 __all__ = ["CircularRationalQuadratic"]
 

@@ -76,4 +76,4 @@ class Coupling(Bijection):
         # along the batch; with the parameters of one event together it would be many times slower.
         parameters = self.network.columns(inputs).to(x.dtype)
         y, log_derivative = g(moved.T, parameters.view(self.univariate.parameters, self.sizes[1], len(rows)))
-        return torch.cat([kept, y.T], -1).view(x.shape), log_derivative.sum(0).view(x.shape[:-1])
+        return torch.cat([kept.T, y]).T.view(x.shape), log_derivative.sum(0).view(x.shape[:-1])

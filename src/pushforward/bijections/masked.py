@@ -56,7 +56,7 @@ class MaskedAutoregressive(Bijection):
             if i < z.shape[-1]:
                 parameters = walk.send(images[-1][0])
         x, log_derivatives = map(torch.stack, zip(*images, strict=True))
-        return x.T.reshape(z.shape), log_derivatives.sum(0).view(z.shape[:-1])
+        return x.T.view(z.shape), log_derivatives.sum(0).view(z.shape[:-1])
 
     def inverse(
         self, x: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None
@@ -65,7 +65,7 @@ class MaskedAutoregressive(Bijection):
         rows, context = _rows(x, context)
         parameters = self.network.columns(rows, context).to(x.dtype)
         z, log_derivative = self.univariate.forward(rows.T, parameters.view(self.univariate.parameters, *rows.T.shape))
-        return z.T.reshape(x.shape), log_derivative.sum(0).view(x.shape[:-1])
+        return z.T.view(x.shape), log_derivative.sum(0).view(x.shape[:-1])
 
 
 def _rows(x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import Function
 
 from pushforward.bijections.bijection import Bijection
 
@@ -39,10 +41,32 @@ class Permutation(Bijection):
         self, z: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None
     ) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch"]]:
         """The components of ``z`` in the new order."""
-        return z.index_select(-1, self.order), z.new_zeros(z.shape[:-1])
+        return _reordered(z, self.order, self.back), z.new_zeros(z.shape[:-1])
 
     def inverse(
         self, x: Float[Tensor, "*batch d"], context: Float[Tensor, "*batch c"] | None = None
     ) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch"]]:
         """The components of ``x`` in the old order."""
-        return x.index_select(-1, self.back), x.new_zeros(x.shape[:-1])
+        return _reordered(x, self.back, self.order), x.new_zeros(x.shape[:-1])
+
+
+def _reordered(x: Tensor, order: Tensor, back: Tensor) -> Tensor:
+    y: Tensor = _Reorder.apply(x, order, back)
+    return y
+
+
+class _Reorder(Function):
+    """Components in another order, each stored for the whole batch together, as univariate maps take them.
+
+    Its gradient is the order back; that of ``index_select`` would add up what never coincides.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, back: Tensor) -> Tensor:
+        ctx.save_for_backward(order, back)
+        return x.movedim(-1, 0).index_select(0, order).movedim(0, -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        order, back = ctx.saved_tensors
+        return _reordered(grad, back, order), None, None

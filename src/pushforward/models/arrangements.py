@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 from typing import Literal, get_args
 
-from torch.nn.functional import relu
+from torch import relu_
 
 from pushforward.bijections import (
     Bijection,
@@ -76,7 +76,7 @@ def arranged(
 def _coupling(size: int, context: int, hidden: Sequence[int], g: Univariate) -> Bijection:
     kept = size // 2
     inputs, outputs = kept + context, g.parameters * (size - kept)
-    network = MLP(inputs, outputs, hidden, relu).near_zero() if inputs else Constant(outputs)
+    network = MLP(inputs, outputs, hidden, relu_).near_zero() if inputs else Constant(outputs)
     return Coupling(size, kept, g, network)
 
 

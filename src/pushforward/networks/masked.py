@@ -8,7 +8,7 @@ from typing import Self, cast
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, addmm, nn
+from torch import Tensor, addmm, nn, relu_
 from torch.nn.functional import linear, relu
 
 from pushforward.networks.inputs import tame
@@ -127,7 +127,7 @@ class MaskedMLP(nn.Module):
         for block in self.blocks:
             h = h + block(relu(h))
         direct = None if self.skip is None else self.skip(inputs[..., -self.skip.in_features :])
-        return relu(h), direct
+        return relu_(h), direct
 
     @torch.no_grad()
     def near_zero(self) -> Self:
