@@ -8,11 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from pushforward.bijections import RationalQuadratic
+from pushforward.bijections import RationalQuadratic, spline, spline_loops, spline_tensors
 from pushforward.bijections.spline_tensors import MINIMUM, SHIFT
 
 K, B = 5, 3.0
 SPLINE = RationalQuadratic(bins=K, bound=B)
+
+
+@pytest.fixture(autouse=True, params=["loops", "tensors"])
+def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here is of both ways to pass over memory."""
+    made = {"loops": spline_loops, "tensors": spline_tensors}[request.param]
+    monkeypatch.setattr(spline, "_loops", lambda: made)
 
 
 def draw(seed: int, n: int, scale: float, spline: RationalQuadratic = SPLINE) -> tuple[Tensor, Tensor]:
@@ -157,3 +164,38 @@ def test_what_cannot_be_a_spline_is_refused() -> None:
         RationalQuadratic(bound=0.0)
     with pytest.raises(ValueError, match=r"expected parameters of shape \(14, 3\), received \(14, 2\)"):
         SPLINE.forward(torch.zeros(3), torch.zeros(14, 2))
+
+
+@pytest.mark.parametrize("bins", [2, 8, 33])
+@pytest.mark.parametrize("inverse", [False, True])
+def test_both_ways_agree(bins: int, inverse: bool) -> None:
+    u, parameters = draw(9, 2 * spline_loops.BLOCK + 100, 2.0, RationalQuadratic(bins, B))
+    u[:5] = torch.tensor([B, -B, torch.inf, -torch.inf, 2 * B])
+    gradients = torch.randn(2, len(u), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    results = []
+    for way in (spline_loops, spline_tensors):
+        *images, saved = way.evaluate(u, parameters, bins, B, inverse)
+        results.append((*images, *way.gradient(saved, *gradients, bins, B, inverse)))
+    for mine, other in zip(*results, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_not_a_number_stays_so_and_spoils_no_gradient() -> None:
+    u, parameters = draw(10, 9, 1.0)
+    u[4] = torch.nan
+    v, log_derivative, saved = spline_loops.evaluate(u, parameters, K, B, False)
+    gu, g = spline_loops.gradient(saved, torch.ones_like(u), torch.ones_like(u), K, B, False)
+    assert v.isnan().nonzero().flatten().tolist() == [4]
+    assert log_derivative.isfinite().all()
+    assert gu.isfinite().all() and g.isfinite().all()
+
+
+def test_without_numba_and_where_it_cannot_run_there_are_the_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spline._passes(torch.zeros(3, dtype=torch.bfloat16)) is spline_tensors
+    monkeypatch.undo()
+    monkeypatch.setattr(spline, "find_spec", lambda name: None)
+    spline._loops.cache_clear()
+    assert spline._passes(torch.zeros(3)) is spline_tensors
+    spline._loops.cache_clear()
+    monkeypatch.undo()
+    assert spline._passes(torch.zeros(3)) is spline_loops

@@ -109,13 +109,14 @@ class _Spline(Function):
 
 def _passes(x: Tensor) -> ModuleType:
     """Compiled loops where they can run, else operations on tensors: the same formulas."""
-    if x.is_cpu and x.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling() and _has_numba():
-        from pushforward.bijections import spline_loops
-
-        return spline_loops
-    return spline_tensors
+    can_run = x.is_cpu and x.dtype in (torch.float32, torch.float64) and not torch.compiler.is_compiling()
+    return _loops() if can_run else spline_tensors
 
 
 @cache
-def _has_numba() -> bool:
-    return find_spec("numba") is not None
+def _loops() -> ModuleType:
+    if find_spec("numba") is None:
+        return spline_tensors
+    from pushforward.bijections import spline_loops
+
+    return spline_loops

@@ -1,7 +1,7 @@
 """The passes of a rational-quadratic spline as loops over the CPU's memory, compiled by Numba: the same formulas.
 
 Each loop runs over points, writes rows that are arguments of its own, and selects instead of branching; so the compiler
-makes vector instructions of it. One thread of them is faster than the tensor operations on a dozen.
+makes vector instructions of it. One thread of them takes a third of the time of the tensor operations on two.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -26,8 +26,9 @@ Loop = TypeVar("Loop", bound=Callable[..., Any])
 Row = Float[np.ndarray, " n"]
 Rows = Float[np.ndarray, "r n"]
 
-PLACE = 7
-"""Rows that say where a point stands: its bin's corner (2) and size (2), both ends' raw derivatives, its number."""
+PLACE = 10
+"""Rows that say where a point stands: its bin's corner (2) and size (2), the raw derivatives at its ends (2), its
+number, the derivatives at its ends (2), and ξ."""
 BY_BIN = 8
 """Rows of gradients: by the corner (2), by the size (2), by both ends' derivatives, and two means under the shares."""
 BLOCK = 4096
@@ -36,12 +37,11 @@ BLOCK = 4096
 
 def compiled(loop: Loop) -> Loop:
     """The loop as machine code, kept on disk where there is a place for it."""
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:
-        made: Loop = numba.njit(cache=True, **options)(loop)
+        made = numba.njit(loop, cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
     except RuntimeError:  # neither beside this file nor in the user's cache may be written
-        made = numba.njit(**options)(loop)
-    return made
+        made = numba.njit(loop, nogil=True, error_model="numpy", fastmath={"contract"})
+    return cast(Loop, made)
 
 
 def evaluate(
@@ -50,12 +50,13 @@ def evaluate(
     """As in :mod:`~pushforward.bijections.spline_tensors`."""
     x, parameters = x.detach(), parameters.detach().view(len(parameters), x.numel())
     shares = parameters[: 2 * bins].view(bins, 2, x.numel()).softmax(0).view(2 * bins, x.numel())
-    place, constants, points = x.new_empty(PLACE, x.numel()), _constants(bins, bound, x.dtype), _row(x)
-    _locate(points, shares.numpy(), parameters[2 * bins :].numpy(), constants, inverse, place.numpy())
-    ends = softplus(place[4:6]).add_(MINIMUM)
-    y, slope, xi = torch.empty_like(x), torch.empty_like(x), torch.empty_like(x)
-    _move(points, constants, inverse, place.numpy(), ends.numpy(), _row(y), _row(slope), _row(xi))
-    return y, slope.log_(), (x, shares, place, ends, xi)
+    place, constants = x.new_empty(PLACE, x.numel()), _constants(bins, bound, x.dtype)
+    points, rows = _row(x), place.numpy()
+    _locate(points, shares.numpy(), parameters[2 * bins :].numpy(), constants, inverse, rows)
+    place[7:9] = softplus(place[4:6])
+    y, slope = torch.empty_like(x), torch.empty_like(x)
+    _move(points, constants, inverse, rows, _row(y), _row(slope))
+    return y, slope.log_(), (x, shares, place)
 
 
 def gradient(
@@ -67,20 +68,19 @@ def gradient(
     inverse: bool,
 ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, " p *shape"]]:
     """As in :mod:`~pushforward.bijections.spline_tensors`."""
-    x, shares, place, ends, xi = saved
+    x, shares, place = saved
     constants = _constants(bins, bound, x.dtype)
     gx, by_bin, g = torch.empty_like(x), x.new_empty(BY_BIN, x.numel()), x.new_empty(3 * bins - 1, x.numel())
-    given = _row(x), _row(xi), _row(grad), _row(grad_log)
-    rises = place[4:6].sigmoid()
-    _return(*given, constants, inverse, place.numpy(), ends.numpy(), rises.numpy(), _row(gx), by_bin.numpy())
-    _spread(shares.numpy(), place[6].numpy(), by_bin.numpy(), g.numpy())
+    rises, rows, gradients = place[4:6].sigmoid().numpy(), place.numpy(), by_bin.numpy()
+    _return(_row(x), _row(grad), _row(grad_log), constants, inverse, rows, rises, _row(gx), gradients)
+    _spread(shares.numpy(), rows[6], gradients, g.numpy())
     return gx, g.view(-1, *x.shape)
 
 
 @cache
 def _constants(bins: int, bound: float, dtype: torch.dtype) -> Row:
-    """The bound, a bin's least size, what is left for the shares, and the raw derivative of the identity."""
-    return torch.tensor([bound, *interval(bins, bound), SHIFT], dtype=dtype).numpy()
+    """The bound, a bin's least size, what is left for shares, the identity's raw derivative, the least derivative."""
+    return torch.tensor([bound, *interval(bins, bound), SHIFT, MINIMUM], dtype=dtype).numpy()
 
 
 def _row(x: Tensor) -> Row:
@@ -155,13 +155,15 @@ def _unit(t: float, one: float) -> float:
 
 
 @compiled
-def _move(x: Row, constants: Row, inverse: bool, place: Rows, ends: Rows, y: Row, slope: Row, xi: Row) -> None:
+def _move(x: Row, constants: Row, inverse: bool, place: Rows, y: Row, slope: Row) -> None:
     """The image, or the argument, and the derivative there."""
-    u, v, w, h = place[0], place[1], place[2], place[3]
+    u, v, w, h, d0, d1, xi = place[0], place[1], place[2], place[3], place[7], place[8], place[9]
+    d0 += constants[4]
+    d1 += constants[4]
     if inverse:
-        _fall(x, constants, u, v, w, h, ends[0], ends[1], y, slope, xi)
+        _fall(x, constants, u, v, w, h, d0, d1, y, slope, xi)
     else:
-        _rise(x, constants, u, v, w, h, ends[0], ends[1], y, slope, xi)
+        _rise(x, constants, u, v, w, h, d0, d1, y, slope, xi)
 
 
 @compiled
@@ -209,13 +211,12 @@ def _fall(
 
 @compiled
 def _return(
-    x: Row, xi: Row, grad: Row, grad_log: Row, constants: Row, inverse: bool, place: Rows, ends: Rows, rises: Rows,
-    gx: Row, by_bin: Rows,
-) -> None:  # fmt: skip
+    x: Row, grad: Row, grad_log: Row, constants: Row, inverse: bool, place: Rows, rises: Rows, gx: Row, by_bin: Rows
+) -> None:
     """The gradients by the argument and by what stands in the rows of a point's bin."""
-    u, v, w, h, number = place[0], place[1], place[2], place[3], place[6]
+    u, v, w, h, number, d0, d1, xi = place[0], place[1], place[2], place[3], place[6], place[7], place[8], place[9]
     g_u, g_v, g_w, g_h, g0, g1 = by_bin[0], by_bin[1], by_bin[2], by_bin[3], by_bin[4], by_bin[5]
-    _bend(x, xi, grad, grad_log, constants, inverse, w, h, ends[0], ends[1], gx, g_u, g_v, g_w, g_h, g0, g1)
+    _bend(x, xi, grad, grad_log, constants, inverse, w, h, d0, d1, gx, g_u, g_v, g_w, g_h, g0, g1)
     _mean(constants, number, u, w, g_u, g_w, by_bin[6])
     _mean(constants, number, v, h, g_v, g_h, by_bin[7])
     g0 *= rises[0]

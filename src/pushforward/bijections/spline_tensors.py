@@ -1,7 +1,7 @@
 """The passes of a rational-quadratic spline as operations on tensors: on any device, and under ``torch.compile``.
 
-The parameters and bins stand in front, so that each pass runs along whole batches. Where terms could cancel, the formulas
-are sums of positive ones, so that the log-derivative is good to a few units in the last place.
+The parameters and bins stand in front, so that each pass runs along whole batches. Where terms could cancel, the
+formulas are sums of positive ones, so that the log-derivative is good to a few units in the last place.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Self, cast
 
 import torch
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, addmm, nn, relu_
 from torch.nn.functional import linear, relu
 
-from pushforward.networks.inputs import tame
+from pushforward.networks.inputs import FARTHEST, tame
 
 __all__ = ["MaskedLinear", "MaskedMLP"]
 
@@ -99,7 +100,7 @@ class MaskedMLP(nn.Module):
         self.skip = MaskedLinear(degree_out[:, None] > reaching, bias=False) if len(reaching) else None
         # For the walk: what is known before each group, and which of the outputs are the group's.
         self._inputs = list(accumulate(widths[:-1], initial=1 + context))
-        self._units = (1 + torch.searchsorted(degree, torch.arange(groups), right=True)).tolist()
+        self._units = torch.bincount(degree, minlength=groups)[:groups].tolist()
         ends = [0, *accumulate(counts)]
         self._outputs = [slice(i, None, groups) if interleaved else slice(*ends[i : i + 2]) for i in range(groups)]
         self.context = context
@@ -151,28 +152,48 @@ class MaskedMLP(nn.Module):
         component i. A unit of degree k never changes once component k is known, so each is computed once: a step
         computes one block of rows of every layer from the blocks before it.
         """
-        blocks = cast(Iterable[MaskedLinear], self.blocks)
-        weights = [_joined(self.first, self.context), *map(_joined, blocks), _joined(self.last)]
+        hidden = [_joined(self.first, self.context), *map(_joined, cast(Iterable[MaskedLinear], self.blocks))]
+        last = _joined(self.last)
         skip = None if self.skip is None else self.skip.free().roll(self.context, 1)
-        ones = weights[0].new_ones(1, n)  # a row of ones in front carries the biases
-        seen = ones if context is None else torch.cat([ones, tame(context).T])
-        layers = [ones] * (len(weights) - 1)
-        start = 1
-        for inputs, end, outputs in zip(self._inputs, self._units, self._outputs, strict=True):
-            block = slice(start - 1, end - 1)
-            if start < end:
-                h = weights[0][block, :inputs] @ seen
-                layers[0] = torch.cat([layers[0], relu(h)])
-                for i in range(1, len(layers)):
-                    h = addmm(h, weights[i][block, :end], layers[i - 1])
-                    layers[i] = torch.cat([layers[i], relu(h)])
-            start = end
-            y = weights[-1][outputs, :end] @ layers[-1]
+        ones = last.new_ones(1, n)  # a row of ones in front carries the biases
+        seen = _Rows(1 + self.first.in_features, ones, -FARTHEST, FARTHEST)
+        if context is not None:
+            seen.append(context.T)
+        layers = [_Rows(1 + self.first.out_features, ones, 0.0, math.inf) for _ in hidden]
+        steps = zip(*(weights.split(self._units) for weights in hidden), strict=True)
+        for (first, *others), inputs, outputs in zip(steps, self._inputs, self._outputs, strict=True):
+            if len(first):
+                h = first[:, :inputs] @ seen.rows
+                layers[0].append(h)
+                for block, (before, after) in zip(others, pairwise(layers), strict=True):
+                    h = addmm(h, block[:, : before.count], before.rows)
+                    after.append(h)
+            y = last[outputs, : layers[-1].count] @ layers[-1].rows
             if skip is not None:
                 w = skip[outputs, : inputs - 1]
-                y = addmm(y, w, seen[1 : 1 + w.shape[1]])
-            x = tame((yield y.T))
-            seen = torch.cat([seen, x[None] if x.dim() == 1 else x.T])
+                y = addmm(y, w, seen.rows[1 : 1 + w.shape[1]])
+            x = yield y.T
+            seen.append(x[None] if x.dim() == 1 else x.T)
+
+
+class _Rows:
+    """Rows that come in blocks and are held within limits: zero and infinity are those of the rectifier.
+
+    They go into memory that is there already, unless a gradient needs what was there before.
+    """
+
+    def __init__(self, most: int, first: Float[Tensor, "rows n"], low: float, high: float) -> None:
+        self.rows, self.count, self.limits = first, len(first), (low, high)
+        self.memory = None if torch.is_grad_enabled() else torch.cat([first, first.new_empty(most - 1, first.shape[1])])
+
+    def append(self, block: Float[Tensor, "rows n"]) -> None:
+        """Add the next rows."""
+        start, self.count = self.count, self.count + len(block)
+        if self.memory is None:
+            self.rows = torch.cat([self.rows, block.clamp(*self.limits)])
+        else:
+            torch.clamp(block, *self.limits, out=self.memory[start : self.count])
+            self.rows = self.memory[: self.count]
 
 
 def _joined(layer: MaskedLinear, shift: int = 0) -> Tensor:
