@@ -91,25 +91,25 @@ def _row(x: Tensor) -> Row:
 @compiled
 def _locate(x: Row, shares: Rows, slopes: Rows, constants: Row, upwards: bool, place: Rows) -> None:
     """Find each point's bin across, or upwards."""
-    u, v, w, h, raw0, raw1, number = place[0], place[1], place[2], place[3], place[4], place[5], place[6]
+    searched = 1 if upwards else 0
+    other = 1 - searched
     bins, size = shares.shape[0] // 2, min(BLOCK, x.size)
-    z, left, lower = np.empty(size, x.dtype), np.empty(size, x.dtype), np.empty(size, x.dtype)
+    z, edge, other_edge = np.empty(size, x.dtype), np.empty(size, x.dtype), np.empty(size, x.dtype)
     border = np.zeros(size, x.dtype)  # a zero parameter means the derivative 1 of the identity outside
     for start in range(0, x.size, BLOCK):
         end = min(start + BLOCK, x.size)
         n = end - start
-        _clamp(x[start:end], constants, z[:n], raw1[start:end])
-        left[:], lower[:] = -constants[0], -constants[0]
+        _clamp(x[start:end], constants, z[:n], place[5, start:end])
+        edge[:], other_edge[:] = -constants[0], -constants[0]
         for k in range(bins):
-            width, height = shares[2 * k, start:end], shares[2 * k + 1, start:end]
-            slope = slopes[k, start:end] if k < bins - 1 else border[:n]
-            ends = raw0[start:end], raw1[start:end], number[start:end]
-            across = u[start:end], w[start:end]
-            up = v[start:end], h[start:end]
-            if upwards:
-                _enter(k, z[:n], constants, lower[:n], left[:n], height, width, slope, *up, *across, *ends)
-            else:
-                _enter(k, z[:n], constants, left[:n], lower[:n], width, height, slope, *across, *up, *ends)
+            _enter(
+                k, z[:n], constants, edge[:n], other_edge[:n],
+                shares[2 * k + searched, start:end], shares[2 * k + other, start:end],
+                slopes[k, start:end] if k < bins - 1 else border[:n],
+                place[searched, start:end], place[other, start:end],
+                place[2 + searched, start:end], place[2 + other, start:end],
+                place[4, start:end], place[5, start:end], place[6, start:end],
+            )  # fmt: skip
 
 
 @compiled
@@ -124,7 +124,7 @@ def _clamp(x: Row, constants: Row, z: Row, raw: Row) -> None:
 @compiled
 def _enter(
     k: int, z: Row, constants: Row, edge: Row, other: Row, share: Row, other_share: Row, slope: Row,
-    corner: Row, size: Row, other_corner: Row, other_size: Row, raw0: Row, raw1: Row, number: Row,
+    corner: Row, other_corner: Row, size: Row, other_size: Row, raw0: Row, raw1: Row, number: Row,
 ) -> None:  # fmt: skip
     """Points at or beyond the bin's edge are in it, or in a later one; then go on to its other edge."""
     least, spread, shift, this = constants[1], constants[2], constants[3], z.dtype.type(k)
