@@ -219,6 +219,39 @@ def test_intervals_of_kid_cover(n: int, shift: float) -> None:
     assert binom.cdf(sum(e.low <= truth <= e.high for e in ends), 100, 0.95) > 1e-3
 
 
+def test_the_interval_of_kid_covers_where_few_samples_scatter_more() -> None:
+    """Third powers of far patterns: the variance grows with the distance squared, and fifty patterns know it badly."""
+    rng, n, m, repeats = np.random.default_rng(13), 500, 50, 400
+    truth, held = kid_of_shifted_gaussians(1.0, 1.5), 0
+    for _ in range(repeats):
+        x, y = rng.normal(size=(n, 1)), rng.normal(1.0, 1.5, size=(m, 1))
+        estimate = kernel_inception_distance(x, y, rng, draws=9).estimate
+        held += estimate.low <= truth <= estimate.high
+    assert binom.cdf(held, repeats, 0.95) > 1e-3
+
+
+def test_the_parts_of_the_error_are_what_they_are_defined_to_be() -> None:
+    """With the patterns for features, the embeddings are there to compute with."""
+    rng = np.random.default_rng(0)
+    x, y = rng.gamma(2.0, size=(400, 3)), [1.0, 0.0, 0.0] + 1.5 * rng.gamma(2.0, size=(300, 3))
+    pool, apart = np.concatenate([x, y]), x.mean(0) - y.mean(0)
+    added = np.concatenate([(x - x.mean(0)) / 400, -(y - y.mean(0)) / 300])
+    covariance, influence = added.T @ added, added @ apart
+    along = apart @ covariance @ apart
+    steep = apart @ covariance @ covariance @ apart
+    of_kind = np.square(influence[:400]), np.square(influence[400:])
+    noise = sum(len(squares) * squares.var() for squares in of_kind)
+    defined = [
+        2 * np.trace(covariance @ covariance),
+        along - np.trace(covariance @ covariance),
+        steep / along,
+        (steep + (influence**3).sum() / 2) / along,
+        noise / along**2,
+    ]
+    found = u_statistic(pool @ pool.T, Pooled(pool, (np.arange(700) < 400)[None])).error
+    assert found == pytest.approx(np.array(defined), rel=0.05)
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.2, 0.4, 1.0])
 def test_other_intervals_cover_too(shift: float) -> None:
     rng, missed = np.random.default_rng(12), {"energy distance": 0, "sliced Wasserstein distance": 0}
@@ -237,9 +270,10 @@ def energy_of_shifted_gaussians(shift: float) -> float:
     return 2 * (foldnorm.mean(shift / 2**0.5, scale=2**0.5) - foldnorm.mean(0, scale=2**0.5))
 
 
-def kid_of_shifted_gaussians(shift: float) -> float:
+def kid_of_shifted_gaussians(shift: float, scale: float = 1.0) -> float:
     """(xy + 1)³ in one dimension: Σ C(3, k) (E xᵏ − E yᵏ)²."""
-    return 3 * shift**2 + 3 * shift**4 + (shift**3 + 3 * shift) ** 2
+    second = shift**2 + scale**2
+    return 3 * shift**2 + 3 * (second - 1) ** 2 + (shift**3 + 3 * shift * scale**2) ** 2
 
 
 def test_exchanging_the_two_changes_no_value() -> None:

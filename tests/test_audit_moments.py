@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from pushforward.auditing.moments import moment_differences, norm_interval
+from pushforward.auditing.moments import MomentDifference, moment_differences
 from pushforward.auditing.resampling import relabellings
 
 NAMES = (
@@ -18,7 +21,7 @@ NAMES = (
 
 
 def differences(x: np.ndarray, labels: np.ndarray, size: int = 1) -> dict[str, np.ndarray]:
-    return dict(moment_differences(x, labels, size))
+    return {found.name: found.values for found in moment_differences(x, labels, size)}
 
 
 def labellings(n: int, m: int, count: int = 19) -> np.ndarray:
@@ -92,12 +95,40 @@ def test_each_sees_its_own(of: int, change: str) -> None:
     assert values[0] > values[1:].max()
 
 
+def single(found: Iterable[MomentDifference]) -> dict[str, MomentDifference]:
+    """Norms of the largest single moment."""
+    return {x.name: x for x in found if x.name in NAMES[2:]}
+
+
 def test_the_interval_covers_a_known_norm() -> None:
     rng, covered = np.random.default_rng(0), 0
     for _ in range(100):
         x = rng.normal(size=(200, 3))
         x[:100, 0] += 0.5
-        values = differences(x, labellings(100, 100, 99))["the most different mean"]
-        low, high = norm_interval(values, 0.05)
+        low, high = single(moment_differences(x, labellings(100, 100, 99)))[NAMES[2]].interval(0.05)
         covered += low <= 0.5**2 / (1 + 0.5**2 / 4) <= high  # in units of the pool, whose mean is between
     assert covered >= 95
+
+
+def test_the_interval_covers_where_the_rarer_kind_varies_more() -> None:
+    """Relabelled patterns have the pool's variance: by them alone too few intervals cover."""
+    rng, n, m, repeats, missed = np.random.default_rng(0), 500, 50, 300, 0
+    labels, scale, rare = labellings(n, m, 99), 2.5, m / (n + m)
+    truth = 1 / (1 - rare + rare * scale**2 + rare * (1 - rare))  # a squared difference of 1, by the pool's variance
+    for _ in range(repeats):
+        x = np.concatenate([rng.normal(size=(n, 2)), [1.0, 0.0] + scale * rng.normal(size=(m, 2))])
+        low, high = single(moment_differences(x, labels))[NAMES[2]].interval(0.05)
+        missed += not low <= truth <= high
+    assert binom.sf(missed - 1, repeats, 0.05) > 0.01
+
+
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize(("name", "shift"), [(NAMES[2], 1.0), (NAMES[3], 0.0)])
+def test_the_error_is_that_of_simulation(name: str, shift: float, size: int) -> None:
+    rng, n, m = np.random.default_rng(1), 400, 100
+    labels, seen = labellings(n // size, m // size, 3), []
+    for _ in range(400):
+        x = np.concatenate([rng.normal(size=n), rng.normal(shift, 1.5, size=m)])
+        seen.append(single(moment_differences(x[:, None], labels, size))[name])
+    norms = np.sqrt([found.values[0] for found in seen])
+    assert np.mean([found.error for found in seen]) == pytest.approx(norms.std(), rel=0.12)

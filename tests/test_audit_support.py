@@ -151,7 +151,9 @@ def test_missing_modes_lower_coverage_and_copies_do_not() -> None:
     assert result.recall.p_value == result.coverage.p_value == 0.01
     same = support(real, real.copy(), rng)
     assert [same.precision.value, same.recall.value, same.coverage.value] == [1, 1, 1]
-    assert same.coverage.estimate.low > 0.93 and same.coverage.estimate.high == 1  # relabelled pairs of equal rows vary
+    # of copies coverage does not vary, but its interval is no narrower than the null law asks, which parts equal rows:
+    # of 200 such sets of normal patterns it begins at .952 on average, and at .975 by parts of the data alone
+    assert same.coverage.estimate.low > 0.93 and same.coverage.estimate.high == 1
 
 
 @pytest.mark.usefixtures("quickly")

@@ -139,32 +139,53 @@ class Discrepancy:
     Arguments:
         value: The statistic.
         values: The statistic under every labelling.
-        error: :math:`2 \operatorname{tr} S^2`, :math:`\langle m, S m \rangle`, both without bias, and
-            :math:`\langle m, S^2 m \rangle / \langle m, S m \rangle`, a variance along one direction.
+        error: :math:`2 \operatorname{tr} S^2`, :math:`\langle m, S m \rangle`, both without bias,
+            :math:`\langle m, S^2 m \rangle / \langle m, S m \rangle`, a variance along one direction, by how much
+            :math:`\langle m, S m \rangle` grows with the distance, and the relative variance of its estimate.
     """
 
     value: float
     values: Float[np.ndarray, " draws_plus_1"] = field(repr=False)
-    error: Float[np.ndarray, " 3"]
+    error: Float[np.ndarray, " 5"]
 
     def interval(self, level: float) -> tuple[float, float]:
         r"""The score interval: all :math:`\theta` from which the value is no further than their own error allows.
 
         The normal part of the variance grows with the distance, as a binomial's with its share, so it is taken at each
-        :math:`\theta`, not at the estimate: :math:`(U - \theta)^2 \le z^2 (2 \operatorname{tr} S^2 +
+        :math:`\theta`, not at the estimate: :math:`(U - \theta)^2 \le t^2 (2 \operatorname{tr} S^2 +
         4 \theta \sigma^2)` with :math:`\sigma^2 = \langle m, S m \rangle / \lVert m \rVert^2`. Near equal laws
         the direction of :math:`m` is not known, and the variance along one drawn towards the widest takes its place.
-        Source: Wilson (1927) for the form.
-        """
-        from scipy.stats import norm
 
-        degenerate, along, steep = (max(0.0, float(part)) for part in self.error)
-        z, spread = float(norm.isf(level / 2)), math.sqrt(degenerate)
+        Where patterns further off also scatter more, as under a kernel without bound, the variance grows faster than
+        :math:`\theta`. So beyond :math:`U` its normal part grows as it does when the laws are tilted along the
+        statistic's influence :math:`l_i = \langle m, c_i \rangle`, with :math:`c_i` what a pattern adds to :math:`m`,
+
+        .. math:: \frac{d \langle m, S m \rangle}{d \theta} = \frac{\langle m, S^2 m \rangle + \frac12 \sum_i l_i^3}
+            {\langle m, S m \rangle},
+
+        but no slower than :math:`\theta` and no faster than :math:`\theta^2`. And as the variance rests on few patterns
+        where few of one kind are given, or a few stand out, t is Student's quantile, of the degrees of freedom that fit
+        the variance of :math:`\sum_i l_i^2` (Satterthwaite 1946).
+
+        Sources: Wilson (1927) for the form; Efron (1987) for the tilt.
+        """
+        from scipy.stats import t
+
+        degenerate, along, steep, growth, noise = (max(0.0, float(part)) for part in self.error)
+        share = 4 * along / (4 * along + degenerate) if along > 0 else 0.0
+        degrees = 2 / (share**2 * noise) if share**2 * noise > 0 else math.inf
+        z, spread = float(t.isf(level / 2, degrees)), math.sqrt(degenerate)
         distance = max(0.0, self.value) + spread
-        slope = 2 * z**2 * (along + spread * steep) / distance if distance > 0 else 0.0
-        middle = self.value + slope
-        half = math.sqrt(max(0.0, slope * (middle + self.value) + z**2 * degenerate))
-        return middle - half if self.value > z * spread else self.value - z * spread, middle + half
+        if distance == 0:
+            return self.value, self.value
+        faster = min(max(along, growth * distance), 2 * along)
+        below, above = (2 * z**2 * (part + spread * steep) / distance for part in (along, faster))
+        squared = 2 * self.value * below + z**2 * degenerate  # of the half width, were the variance the same everywhere
+        low, high = (
+            self.value + slope + sign * math.sqrt(max(0.0, slope**2 + squared))
+            for slope, sign in ((below, -1), (above, 1))
+        )
+        return low if self.value > z * spread else self.value - z * spread, high
 
 
 def u_statistic(gram: Float[np.ndarray, "blocks blocks"], pool: Pooled) -> Discrepancy:
@@ -183,7 +204,7 @@ def u_statistic(gram: Float[np.ndarray, "blocks blocks"], pool: Pooled) -> Discr
     values = _mmd(_within(gram, pool.labels), pool.labels @ sums.sum(1), total, n, m)
     value = _mmd(sums[real, 0].sum(), sums[real].sum(), total, n, m)
     error = _error(gram, sides, sums, selves - mean if size == 1 else np.zeros(len(real)))
-    units = np.array([unit**2, unit**2, unit]) / np.array([size**4, size**4, size**2])
+    units = np.array([unit**2, unit**2, unit, unit, 1.0]) / np.array([size**4, size**4, size**2, size**2, 1.0])
     return Discrepancy(unit * float(value), unit * values, units * error)
 
 
@@ -209,22 +230,28 @@ def _error(
     sides: Bool[np.ndarray, "n 2"],
     sums: Float[np.ndarray, "n 2"],
     selves: Float[np.ndarray, " n"],
-) -> Float[np.ndarray, " 3"]:
+) -> Float[np.ndarray, " 5"]:
     """The parts of the variance, each block counted as one pattern."""
     own = np.diag(gram).astype(np.float64)
     strips = (gram[start : start + STRIP] for start in range(0, len(gram), STRIP))
     squares = np.concatenate([np.square(strip) @ sides.astype(gram.dtype) for strip in strips]).astype(np.float64)
     counts = sides.sum(0)
-    beyond, sloped, towards = _across(squares, sides, sums), 0.0, np.zeros(len(gram))
+    beyond, towards = _across(squares, sides, sums), np.zeros(len(gram))
+    sloped = noise = skewed = 0.0
     for k, side in enumerate(sides.T):
         n = counts[k]
         to_own = sums[side, k] - own[side]
         beyond += _spread(float(squares[side, k].sum() - np.square(own[side]).sum()), to_own) / (n * (n - 1))
         witness = to_own / (n - 1) - sums[side, 1 - k] / counts[1 - k]
         sloped += witness.var(ddof=1) / n
-        towards[side] = (1 - 2 * k) * (witness - witness.mean()) / (n * (n - 1))
-    widest = towards @ (gram @ towards.astype(gram.dtype)) + selves @ towards**2
-    return np.array([2 * beyond, sloped - beyond, widest / sloped if sloped > 0 else 0.0])
+        influence = (witness - witness.mean()) / n
+        noise += n * float(np.square(influence).var())
+        skewed += float((influence**3).sum())
+        towards[side] = (1 - 2 * k) * influence / (n - 1)
+    if sloped == 0:
+        return np.array([2 * beyond, -beyond, 0.0, 0.0, 0.0])
+    widest = float(towards @ (gram @ towards.astype(gram.dtype)) + selves @ towards**2)
+    return np.array([2 * beyond, sloped - beyond, widest / sloped, (widest + skewed / 2) / sloped, noise / sloped**2])
 
 
 def _spread(squares: float, sums: Float[np.ndarray, " n"]) -> float:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from pushforward.auditing.embeddings import LINES, Discrepancy, Pooled, grams, u_statistic
 from pushforward.auditing.figure import Figure, Null
-from pushforward.auditing.moments import moment_differences, norm_interval
+from pushforward.auditing.moments import moment_differences
 from pushforward.auditing.patterns import check_features
 from pushforward.auditing.resampling import permutation_p_value, relabellings
 from pushforward.auditing.transport import directions, lines, sliced_wasserstein
@@ -118,8 +118,8 @@ def kernel_test(
     pool = _pooled(real, fake, draws, rng, notes)
     found = {name: _quadratic(gram, pool, level) for name, gram in grams(pool, rng)}
     found["sliced Wasserstein distance"] = _transport(pool, level, rng)
-    for name, values in moment_differences(pool.patterns, pool.labels, pool.size):
-        found[name] = (float(values[0]), *norm_interval(values, level)), values
+    for moments in moment_differences(pool.patterns, pool.labels, pool.size):
+        found[moments.name] = (float(moments.values[0]), *moments.interval(level)), moments.values
     largest = np.max([WEIGHTS.get(name, 1.0) * _standardised(values) for name, (_, values) in found.items()], axis=0)
     suffix = f"{', random features' if pool.size > 1 else ''}, {features}"
     n = len(pool.patterns)

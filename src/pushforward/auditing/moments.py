@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = ["moment_differences", "norm_interval"]
+__all__ = ["MomentDifference", "moment_differences"]
 
 MOST_PRODUCTS = 4_000
 """Of more pairs of columns only the columns themselves are looked at."""
@@ -15,9 +17,43 @@ FREQUENCY = 1.2
 """In standard deviations, of the cosine that tells a tail from a spread; Epps & Singleton (1986) take it so."""
 
 
+@dataclass(frozen=True, eq=False)
+class MomentDifference:
+    r"""The squared norm of the difference of two laws' moments, in units of the pool.
+
+    Arguments:
+        name: Which moments, and which norm.
+        values: Its estimate under every labelling, the true one first.
+        error: Of the largest moment's difference, where the norm is of the largest one: its standard error, each law
+            having a variance of its own and the unit its error too. 0 for norms of several moments.
+    """
+
+    name: str
+    values: Float[np.ndarray, " labellings"] = field(repr=False)
+    error: float = 0.0
+
+    def interval(self, level: float) -> tuple[float, float]:
+        r"""Where the squared norm lies.
+
+        By the triangle inequality the norm is off by no more than that of the estimate's error, whose law is taken
+        from relabelling; so the interval is conservative. Relabelled patterns all have the pool's variance, though, and
+        where the rarer kind has the greater one, they vary too little. What several moments' norm has to spare makes
+        up for it; a single moment's has nothing, and its interval is no narrower than its own error asks.
+
+        Example:
+            >>> MomentDifference("the most different mean", np.array([9.0, 1.0, 1.0, 1.0])).interval(0.05)
+            (4.0, 16.0)
+        """
+        from scipy.stats import norm
+
+        value, reach = math.sqrt(self.values[0]), math.sqrt(np.quantile(self.values[1:], 1 - level))
+        reach = max(reach, float(norm.isf(level / 2)) * self.error)
+        return max(0.0, value - reach) ** 2, (value + reach) ** 2
+
+
 def moment_differences(
     patterns: Float[np.ndarray, "n d"], labels: Bool[np.ndarray, "labellings blocks"], size: int = 1
-) -> Iterator[tuple[str, Float[np.ndarray, " labellings"]]]:
+) -> Iterator[MomentDifference]:
     r"""Squared norms of the difference of two laws' moments, under every labelling of blocks of ``size`` patterns.
 
     With columns standardised together, each column's moments are :math:`\phi_j = (x_j, x_j^2, \cos 1.2 x_j)`,
@@ -32,8 +68,8 @@ def moment_differences(
 
     Example:
         >>> x, labels = np.array([[0.0], [1.0], [3.0], [4.0]]), np.array([[True, True, False, False]])
-        >>> for name, values in moment_differences(x, labels):
-        ...     print(name, values.round(3))
+        >>> for found in moment_differences(x, labels):
+        ...     print(found.name, found.values.round(3))
         moments of the most different column [3.6]
         moments of all columns [3.6]
         the most different mean [3.6]
@@ -42,27 +78,43 @@ def moment_differences(
     z = _standardised(patterns)
     d = z.shape[1]
     of_each = np.stack([_squares(_column(x), labels, size).sum(1) for x in z.T])
-    yield "moments of the most different column", of_each.max(0)
-    yield "moments of all columns", of_each.sum(0)
-    yield "the most different mean", _squares(z, labels, size).max(1)
-    yield "the most different spread", _squares(_standardised(z**2), labels, size).max(1)
+    yield MomentDifference("moments of the most different column", of_each.max(0))
+    yield MomentDifference("moments of all columns", of_each.sum(0))
+    yield _largest("the most different mean", [z], labels, size)
+    yield _largest("the most different spread", [_standardised(z**2)], labels, size)
     if d > 1 and d * (d - 1) // 2 <= MOST_PRODUCTS:
         products = (_standardised(z[:, j + 1 :] * z[:, j : j + 1]) for j in range(d - 1))
-        yield "the most different product", np.max([_squares(x, labels, size).max(1) for x in products], axis=0)
+        yield _largest("the most different product", products, labels, size)
 
 
-def norm_interval(values: Float[np.ndarray, " labellings"], level: float) -> tuple[float, float]:
-    r"""Where a difference's squared norm lies, given its estimate under every labelling, the true one first.
+def _largest(
+    name: str, parts: Iterable[Float[np.ndarray, "n k"]], labels: Bool[np.ndarray, "labellings blocks"], size: int
+) -> MomentDifference:
+    """Of single moments, which come some at a time, the one that differs most."""
+    values, error = np.zeros(len(labels)), 0.0
+    for moments in parts:
+        squares = _squares(moments, labels, size)
+        first = int(squares[0].argmax())
+        if squares[0, first] >= values[0]:
+            error = _error(moments[:, first], labels[0], size)
+        values = np.maximum(values, squares.max(1))
+    return MomentDifference(name, values, error)
 
-    By the triangle inequality the norm is off by no more than that of the estimate's error, whose law is taken
-    from relabelling; so the interval is conservative.
 
-    Example:
-        >>> norm_interval(np.array([9.0, 1.0, 1.0, 1.0]), 0.05)
-        (4.0, 16.0)
+def _error(moment: Float[np.ndarray, " n"], real: Bool[np.ndarray, " blocks"], size: int) -> float:
+    r"""The standard error of a moment's difference :math:`\Delta / s`, with :math:`s = 1` the pool's deviation.
+
+    From what each pattern adds to it, :math:`\pm u_i / n - \Delta u_i^2 / 2N`, the second term by way of s; n are the
+    patterns of its kind, and N all of them. The pool's mean, about which squares and products are, is taken as known.
     """
-    value, reach = float(np.sqrt(values[0])), float(np.sqrt(np.quantile(values[1:], 1 - level)))
-    return max(0.0, value - reach) ** 2, (value + reach) ** 2
+    sums, squares = (u.reshape(len(real), size).sum(1) for u in (moment, moment**2))
+    kinds = (real, size * int(real.sum())), (~real, -size * int((~real).sum()))
+    difference = sum(float(sums[kind].sum()) / n for kind, n in kinds)
+    variance = 0.0
+    for kind, n in kinds:
+        added = sums[kind] / n - difference * squares[kind] / (2 * len(moment))
+        variance += len(added) * float(added.var(ddof=1))
+    return math.sqrt(variance)
 
 
 def _column(z: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n k"]:

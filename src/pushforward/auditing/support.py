@@ -99,7 +99,9 @@ def support(
     The interval is for the figure's expectation at these n and m. Its variance is that between disjoint random parts
     of the data, each of which is an independent small audit, in relation to the variance of independent trials; that
     relation holds at any size, and makes the interval Wilson's. Parts of a few dozen patterns show it too small where a
-    few patterns are near to many others, as in high dimension; it is no smaller than that of relabelled patterns.
+    few patterns are near to many others, as in high dimension; it is no smaller than that of relabelled patterns. Where
+    samples copy the data that is more than need be: the null law parts pairs of equal rows, so it varies more than that
+    of single rows, and nothing else says which rows are pairs.
 
     Arguments:
         real: Features of data, shape ``(n, d)``.
