@@ -129,3 +129,44 @@ def test_a_link_that_leads_nowhere_is_not_replaced_unasked(folder: Path, tmp_pat
     (tmp_path / "page.html").symlink_to(tmp_path / "gone.html")
     arguments = ["audit", folder / "held-out.csv", folder / "fake.csv", "--out", tmp_path / "page.html"]
     assert_refused(arguments, ("page.html exists already", "--force"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hours of two variables: data, what a generator learnt from, and samples that replay a part of that."""
+    folder, rng = tmp_path_factory.mktemp("series"), np.random.default_rng(0)
+    for name, steps in (("real", 800), ("train", 800), ("long", 1600)):
+        values = np.sin(np.arange(steps) * np.pi / 6)[:, None] + rng.normal(size=(steps, 2))
+        rows = pd.DataFrame(values, columns=["load", "wind"])
+        rows.insert(0, "date", pd.date_range("2020-01-01", periods=steps, freq="h"))
+        rows.to_csv(folder / f"{name}.csv", index=False)
+    train = pd.read_csv(folder / "train.csv")
+    fake = train.assign(load=rng.normal(size=800), wind=rng.normal(size=800))
+    fake.loc[: 12 * 30 - 1, ["load", "wind"]] = train.iloc[5 : 12 * 30 + 5, 1:].to_numpy()
+    fake[["date", "wind", "load"]].to_csv(folder / "fake.csv", index=False)
+    pd.read_csv(folder / "long.csv").iloc[::2].to_csv(folder / "sparse.csv", index=False)
+    return folder
+
+
+def test_two_series_are_audited_by_windows_that_do_not_overlap(series: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    pair = ["audit", series / "real.csv", series / "fake.csv", "--time", "date", "--window", 12, "--out", page]
+    value = succeed(*pair, "--train", series / "train.csv", "--json").json
+    assert (value["n_real"], value["n_fake"]) == (66, 66) and "load at 11" in page.read_text(encoding="utf-8")
+    copies = {pair["sample"]: pair["training"] for pair in value["copying"]["duplicates"] if pair["distance"] == 0}
+    assert copies == {i: 12 * i + 5 for i in range(30)}, "the windows of training begin at every step"
+
+
+@pytest.mark.parametrize(
+    ("fake", "options", "words"),
+    [
+        ("fake.csv", ["--time", "date"], ("4 windows of 192 steps", "--window")),
+        ("sparse.csv", ["--time", "date", "--window", "12"], ("7200s", "3600s", "resample")),
+        ("fake.csv", ["--time", "day", "--window", "12"], ("real.csv", "--time")),
+        ("fake.csv", ["--window", "12"], ("--window", "table")),
+    ],
+)
+def test_series_that_cannot_be_compared_are_refused(
+    series: Path, fake: str, options: list[str], words: tuple[str, ...]
+) -> None:
+    assert_refused(["audit", series / "real.csv", series / fake, *options], words, series)

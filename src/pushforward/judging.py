@@ -122,7 +122,8 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
         both = _sides_with_run(real, run_real, run_fake, seed, reading)
     elif run_real is not None:
-        both = Sides(run_real.splits().test, _apart(_load(fake, reading)), reference="test part")
+        beside = _beside_run(run_real, reading)
+        both = Sides(run_real.splits().test, _apart(_load(fake, beside)), reference="test part")
     else:
         both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
     both = replace(both, fake=_in_form_of(both.real, both.fake))
@@ -145,7 +146,7 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
     """Data, or what another run kept, against a run's samples."""
     if run_real is None:
         context = run.context_names or None
-        dataset = run.schema.conform(_load(real, {"context": context, **run.reading_of_series(), **reading}))
+        dataset = run.schema.conform(_load(real, {"context": context, **_beside_run(run, reading)}))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
         dataset, train = _apart(dataset), _learnt_from(run, seed)
@@ -167,7 +168,22 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
 
 def _apart(dataset: Dataset) -> Dataset:
     """Of a series the windows that do not overlap: each step counts once, as tests of independent patterns ask."""
-    return dataset.take(slice(0, None, dataset.windows.shape[1])) if dataset.kind == "series" else dataset
+    if dataset.kind != "series":
+        return dataset
+    window = dataset.windows.shape[1]
+    apart = dataset.take(slice(0, None, window))
+    if len(apart) < FEWEST:
+        few = f"{dataset.name} has {len(apart)} windows of {window} steps that do not overlap"
+        raise InputError(
+            f"{few}, but an audit needs {FEWEST} or more; give a longer series, or shorter windows with --window"
+        )
+    return apart
+
+
+def _beside_run(run: Run, reading: dict[str, Any]) -> dict[str, Any]:
+    """How to read a source beside a run: a series by the run's stamps, unless ``series`` says that it has none."""
+    stamps = {"time": None} if reading.get("series") else {}
+    return {**run.reading_of_series(), **stamps, **reading}
 
 
 def _learnt_from(run: Run, seed: int) -> Dataset | None:
@@ -280,6 +296,7 @@ def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     if real.kind == "pictures":
         _check_pictures(real, fake)
         return fake if real.levels is None else fake.on_levels(real.levels)
+    _check_series(real, fake)
     if "array" in (real.kind, fake.kind) and len(real.columns) == len(fake.columns):
         return fake  # an array's columns go by their place
     missing = [c for c in real.columns if c not in fake.columns]
@@ -287,7 +304,26 @@ def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     if missing or extra:
         parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
         raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")
+    if fake.kind == "series" and fake.columns != real.columns:
+        order = [fake.columns.index(name) for name in real.columns]
+        return replace(fake, columns=real.columns, values=fake.windows[..., order])
     return replace(fake, columns=real.columns)
+
+
+def _check_series(real: Dataset, fake: Dataset) -> None:
+    """Refuse a series beside rows that are none, other steps and other windows, with the option that mends it."""
+    if "series" not in (real.kind, fake.kind):
+        return
+    if real.kind != fake.kind:
+        both = f"{real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
+        raise InputError(f"cannot compare {both}; read both as series, with --time or --series")
+    if real.interval and fake.interval and real.interval != fake.interval:
+        unlike = f"{fake.name} has steps of {fake.interval} where {real.name} has {real.interval}"
+        raise InputError(f"{unlike}; resample one to the steps of the other")
+    own, other = (data.windows.shape[1] for data in (real, fake))
+    if own != other:
+        unlike = f"{fake.name} has windows of {other} steps where {real.name} has {own}"
+        raise InputError(f"{unlike}; read both with --window {own}")
 
 
 def _check_pictures(real: Dataset, fake: Dataset) -> None:

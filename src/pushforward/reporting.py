@@ -226,7 +226,7 @@ def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Pat
         families=[
             FamilyRecord(both.fake.name, both.fake.numeric()[result.kept["fake"]], audit=result, training=training)
         ],
-        columns=both.real.columns,
+        columns=both.real.components,
         levels=both.real.names,
         provenance={
             "command": command,

@@ -31,6 +31,9 @@ def audit(
     columns: options.Columns = None,
     drop: options.Drop = None,
     delimiter: options.Delimiter = None,
+    time: options.Time = None,
+    series: options.Series = False,
+    window: options.Window = None,
     size: options.Size = None,
     mode: options.Mode = None,
     skip_bad: options.SkipBad = False,
@@ -41,6 +44,7 @@ def audit(
     from pushforward.reporting import audit_page
 
     given = options.reading(key, columns, drop, delimiter, size, mode, skip_bad)
+    given |= options.of_series(time, series, window)
     with auditing() as observe:
         result = audit_page(
             real,
