@@ -9,7 +9,7 @@ import typer
 
 from pushforward.cli import options
 from pushforward.cli.printing import command_line, print_json
-from pushforward.waiting import auditing
+from pushforward.waiting import auditing, working
 
 __all__ = ["audit"]
 
@@ -46,7 +46,7 @@ def audit(
     given = options.reading(key, columns, drop, delimiter, size, mode, skip_bad)
     given |= options.of_series(time, series, window)
     with auditing() as observe:
-        result = audit_page(
+        result, write_pages = audit_page(
             real,
             fake,
             out,
@@ -65,6 +65,9 @@ def audit(
         print_json(result.to_json())
     else:
         print(result)
+    with working("writing the page"):
+        write_pages()
+    if not as_json:
         for what, place in (("page", out), ("game", game)):
             if place is not None:
                 print(f"The {what}: {place}")
