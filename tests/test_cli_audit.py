@@ -87,6 +87,16 @@ def test_what_cannot_be_is_refused(folder: Path, real: str, options: list[str], 
     assert_refused(["audit", folder / real, folder / "fake.csv", *places], words, folder)
 
 
+def test_what_is_wrong_with_a_file_is_said_of_the_file(folder: Path, tmp_path: Path) -> None:
+    data, short = folder / "held-out.csv", tmp_path / "short.csv"
+    pd.read_csv(data).head(49).to_csv(short, index=False)
+    few = "has 49 patterns"
+    assert_refused(["audit", data, short], (f"fake (short.csv) {few}",), tmp_path)
+    assert_refused(["audit", short, data], (f"real (short.csv) {few}",), tmp_path)
+    assert_refused(["audit", data, folder / "fake.csv", "--train", short], (f"train_real (short.csv) {few}",), tmp_path)
+    assert_refused(["audit", data, data], ("fake (held-out.csv) is identical to real (held-out.csv)",), tmp_path)
+
+
 def test_foreign_answers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "answers.json").write_text(json.dumps({"game": 1}), encoding="utf-8")
     assert_refused(["game", tmp_path / "answers.json"], ("answers.json", "game's page"), tmp_path)

@@ -70,11 +70,18 @@ class Sides:
             features=features,
             modes=None if self.modes is None else list(self.modes),
             reference=self.reference,
+            sources=self._sources(),
             seed=seed,
             level=level,
             observe=observe,
         )
         return replace(found, notes=(*found.notes, *self.notes, *self._left_out()))
+
+    def _sources(self) -> dict[str, str]:
+        """What a person calls the sets that have a name of their own, by their roles."""
+        sets = {"real": self.real, "fake": self.fake, "train_real": self.train_real}
+        named = {role: x.name for role, x in sets.items() if x is not None and x.name != Dataset.name}
+        return named | ({"real": f"the test part of {self.real.name}"} if self.reference == "test part" else {})
 
     def _left_out(self) -> tuple[str, ...]:
         """How many corrupt pictures of each source were."""
@@ -159,9 +166,9 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
     run.schema.check(parts.test)
     return Sides(
         parts.test,
-        run.sample_like(parts.test, seed),
+        _fake(run, parts.test, seed),
         parts.train,
-        run.sample_like(parts.train, seed + 1),
+        _fake(run, parts.train, seed + 1),
         reference="test part",
     )
 
@@ -243,7 +250,7 @@ def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
 
 def _fake(run: Run, real: Dataset, seed: int) -> Dataset:
     """Samples under the contexts of data, and with their gaps, lest these tell the two apart."""
-    fake = run.sample_like(real, seed)
+    fake = replace(run.sample_like(real, seed), name=f"samples of {run.directory}")
     return fake.with_gaps_of(real) if real.has_missing else fake
 
 

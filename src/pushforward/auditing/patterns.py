@@ -80,7 +80,7 @@ def repeated(what: str, x: np.ndarray) -> str | None:
     if not 0 < repeats <= len(flat) / 2:
         return None
     return (
-        f"{repeats:,} of the {len(flat):,} {what} patterns repeat another exactly: the tests take patterns to be "
+        f"{what}: {repeats:,} of {len(flat):,} patterns repeat another exactly: the tests take patterns to be "
         "independent draws, so if they were copied into the file, leave the copies out"
     )
 
@@ -103,8 +103,9 @@ def equals(known: np.ndarray, fake: np.ndarray, what: str) -> str | None:
     )
 
 
-def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
+def copies(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> str | None:
     """A note if every fake pattern occurs among the real ones; an error if the two are one set."""
+    (name_real, real), (name_fake, fake) = a, b
     rows_real, rows_fake = _rows(real), _rows(fake)
     known, made = set(rows_real), set(rows_fake)
     few_values = len(made) < len(rows_fake) / 2  # then equal rows are no surprise
@@ -112,7 +113,7 @@ def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
         return None
     if sorted(rows_real) == sorted(rows_fake):
         raise InputError(
-            f"fake is identical to real: the same {len(fake):,} patterns; give generated patterns "
+            f"{name_fake} is identical to {name_real}: the same {len(fake):,} patterns; give generated patterns "
             "and data they were not taken from"
         )
     return f"every one of the {len(fake):,} fake patterns occurs among the real ones: they are copies"
