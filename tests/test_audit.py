@@ -245,6 +245,18 @@ def test_equal_rows_of_few_values_are_no_copies() -> None:
     assert audit(coins[0], coins[1]).notes == ()
 
 
+def test_patterns_that_are_all_alike_let_nothing_be_noticed() -> None:
+    alike = audit(np.ones((80, 2)), np.ones((81, 2)))
+    told = alike.to_json()["resolution"]
+    assert {told[name] for name in ("accuracy", "js_nats", "missed_share", "unsupported_share", "copied_share")} == {
+        None
+    }
+    assert "Nothing would have been noticed" in alike.verdict() and "all alike" in alike.verdict()
+    assert audit(np.ones((80, 2)), np.zeros((80, 2))).resolution.accuracy < 0.8, (
+        "two different constants are told apart"
+    )
+
+
 def test_constant_columns_and_one_column_are_fine() -> None:
     result = audit(np.ones((60, 2)), np.ones((70, 2)))
     assert result.classifier.value == 0.5 and not result.distinguishable

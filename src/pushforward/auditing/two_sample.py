@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -230,13 +231,17 @@ def _resolution(
 ) -> Resolution:
     judged = sets.is_real[classifiers.position]
     share = classifiers_share(sets.patterns["real"].ndim == 2)
-    return Resolution(
-        noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level * share),
-        missing.smallest_missed_share,
-        strays.smallest_noticed_share,
-        copied.noticeable,
-        level,
-    )
+    accuracy = noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level * share)
+    shares = missing.smallest_missed_share, strays.smallest_noticed_share, copied.noticeable
+    if _all_alike(sets.features):
+        shares = (math.nan,) * 3
+    return Resolution(math.nan if _all_alike(sets.patterns) else accuracy, *shares, level)
+
+
+def _all_alike(sets: Mapping[str, np.ndarray]) -> bool:
+    """Whether data and samples are one pattern over and over, in which nothing can be noticed."""
+    first = sets["real"][0]
+    return all(bool((sets[what] == first).all()) for what in ("real", "fake"))
 
 
 def _table(sets: _Sets, rng: np.random.Generator, level: float) -> TableDifferences | None:
