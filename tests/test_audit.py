@@ -283,6 +283,18 @@ def test_rows_that_were_copied_into_the_file_do_not_pass_for_a_difference() -> N
     assert sum(r.classifiers.p_value <= 0.05 for r in results) <= 2
 
 
+@pytest.mark.parametrize("times", [2, 3, 10])
+def test_rows_that_were_all_copied_are_named_however_often(times: int) -> None:
+    note = patterns_module.repeated("real", np.repeat(gaussian(100), times, 0))
+    assert note and note.startswith(f"real: {100 * (times - 1):,} of {100 * times:,} patterns repeat another exactly")
+
+
+@pytest.mark.parametrize("values", [1, 2, 20, 100])
+def test_draws_of_few_values_are_no_copies(values: int) -> None:
+    rng = np.random.default_rng(0)
+    assert not any(patterns_module.repeated("real", rng.integers(values, size=(400, 1))) for _ in range(50))
+
+
 def test_importing_the_audit_loads_no_heavy_package() -> None:
     code = "import sys, pushforward.auditing; print([m for m in ('scipy', 'sklearn', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
