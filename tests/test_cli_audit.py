@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pushforward.judging import sides
+from pushforward.run import Run
 from test_cli import assert_refused, succeed
 
 
@@ -180,3 +183,36 @@ def test_series_that_cannot_be_compared_are_refused(
     series: Path, fake: str, options: list[str], words: tuple[str, ...]
 ) -> None:
     assert_refused(["audit", series / "real.csv", series / fake, *options], words, series)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tables, a run of each, and another of the first that keeps other rows for the verdict."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, data, seed in (("a", "a", 0), ("b", "b", 0), ("other", "a", 1)):
+        x = np.random.default_rng(ord(data)).normal(size=(500, 2))
+        pd.DataFrame(x, columns=["x", "y"]).to_csv(folder / f"{data}.csv", index=False)
+        small = ["--steps", 2, "--set", "hidden=[8,8]", "--seed", seed]
+        succeed("fit", folder / f"{data}.csv", "--out", folder / name, "--device", "cpu", *small)
+    return folder
+
+
+@pytest.mark.parametrize(("real", "fake"), [("a", "b"), ("a", "other"), ("b.csv", "a"), ("a", "a")])
+def test_copies_are_looked_for_in_what_the_run_of_the_samples_learnt_from(runs: Path, real: str, fake: str) -> None:
+    both, learnt = sides(runs / real, runs / fake), Run(runs / fake).splits().train
+    assert both.train_real is not None and both.train_real.fingerprint() == learnt.fingerprint()
+    assert (both.train_fake is not None) == (real == fake), "rows kept for the verdict must not be learnt from"
+
+
+def test_what_a_run_learnt_from_is_brought_into_the_order_of_the_data(runs: Path, tmp_path: Path) -> None:
+    pd.read_csv(runs / "a.csv")[["y", "x"]].assign(x=0.5).to_csv(tmp_path / "turned.csv", index=False)
+    both = sides(tmp_path / "turned.csv", runs / "b")
+    assert both.train_real is not None and both.train_real.columns == both.fake.columns == ("y", "x")
+
+
+def test_a_run_whose_data_are_gone_is_audited_with_a_note(runs: Path, tmp_path: Path) -> None:
+    shutil.copy(runs / "b.csv", tmp_path / "c.csv")
+    small = ["--steps", 2, "--set", "hidden=[8,8]", "--device", "cpu"]
+    succeed("fit", tmp_path / "c.csv", "--out", tmp_path / "c", *small)
+    (tmp_path / "c.csv").unlink()
+    assert "is not there any more" in sides(runs / "a", tmp_path / "c").notes[0]

@@ -133,10 +133,9 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
         both = Sides(run_real.splits().test, _apart(_load(fake, beside)), reference="test part")
     else:
         both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
-    both = replace(both, fake=_in_form_of(both.real, both.fake))
     if train is not None:
-        both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
-    both = _named_alike(both)
+        both = replace(both, train_real=_load(train, reading), reference="held-out data")
+    both = _named_alike(_in_one_form(both))
     return both if modes is None else replace(both, modes=_modes(both.real, modes))
 
 
@@ -156,14 +155,11 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         dataset = run.schema.conform(_load(real, {"context": context, **_beside_run(run, reading)}))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
-        dataset, train = _apart(dataset), _learnt_from(run, seed)
-        notes = (
-            f"what {run.directory} learnt from is not there any more, so copies were looked for in {dataset.name}",
-        )
-        held_out = Sides(dataset, _fake(run, dataset, seed), train, reference="held-out data")
-        return held_out if train is not None else replace(held_out, reference="data", notes=notes)
+        return _held_out(run, _apart(dataset), "held-out data", seed)
     parts = run_real.splits()
     run.schema.check(parts.test)
+    if not _learnt_alike(run_real, run):
+        return _held_out(run, parts.test, "test part", seed)
     return Sides(
         parts.test,
         _fake(run, parts.test, seed),
@@ -171,6 +167,20 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         _fake(run, parts.train, seed + 1),
         reference="test part",
     )
+
+
+def _learnt_alike(one: Run, other: Run) -> bool:
+    """Whether two runs divided the same data in the same way."""
+    return one.seed == other.seed and one.record["data"]["fingerprint"] == other.record["data"]["fingerprint"]
+
+
+def _held_out(run: Run, real: Dataset, reference: str, seed: int) -> Sides:
+    """Other data than a run's against its samples; copies are looked for in what it learnt from, if that is there."""
+    train, fake = _learnt_from(run, seed), _fake(run, real, seed)
+    if train is not None:
+        return Sides(real, fake, train, reference=reference)
+    gone = f"what {run.directory} learnt from is not there any more, so copies were looked for in {real.name}"
+    return Sides(real, fake, reference="data", notes=(gone,))
 
 
 def _apart(dataset: Dataset) -> Dataset:
@@ -293,6 +303,12 @@ def _modes(real: Dataset, name: str) -> Array:
 
 def _load(source: Any, reading: dict[str, Any]) -> Dataset:
     return source if isinstance(source, Dataset) else load(source, **reading)
+
+
+def _in_one_form(both: Sides) -> Sides:
+    """With every set in the form of the data."""
+    beside = {"fake": both.fake, "train_real": both.train_real, "train_fake": both.train_fake}
+    return replace(both, **{what: _in_form_of(both.real, x) for what, x in beside.items() if x is not None})
 
 
 def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
