@@ -307,8 +307,10 @@ def _load(source: Any, reading: dict[str, Any]) -> Dataset:
 
 def _in_one_form(both: Sides) -> Sides:
     """With every set in the form of the data."""
-    beside = {"fake": both.fake, "train_real": both.train_real, "train_fake": both.train_fake}
-    return replace(both, **{what: _in_form_of(both.real, x) for what, x in beside.items() if x is not None})
+    train_real, train_fake = (
+        None if x is None else _in_form_of(both.real, x) for x in (both.train_real, both.train_fake)
+    )
+    return replace(both, fake=_in_form_of(both.real, both.fake), train_real=train_real, train_fake=train_fake)
 
 
 def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
