@@ -245,6 +245,18 @@ def test_equal_rows_of_few_values_are_no_copies() -> None:
     assert audit(coins[0], coins[1]).notes == ()
 
 
+def test_patterns_that_are_all_alike_let_nothing_be_noticed() -> None:
+    alike = audit(np.ones((80, 2)), np.ones((81, 2)))
+    told = alike.to_json()["resolution"]
+    assert {told[name] for name in ("accuracy", "js_nats", "missed_share", "unsupported_share", "copied_share")} == {
+        None
+    }
+    assert "Nothing would have been noticed" in alike.verdict() and "all alike" in alike.verdict()
+    assert audit(np.ones((80, 2)), np.zeros((80, 2))).resolution.accuracy < 0.8, (
+        "two different constants are told apart"
+    )
+
+
 def test_constant_columns_and_one_column_are_fine() -> None:
     result = audit(np.ones((60, 2)), np.ones((70, 2)))
     assert result.classifier.value == 0.5 and not result.distinguishable
@@ -269,6 +281,18 @@ def test_rows_that_were_copied_into_the_file_do_not_pass_for_a_difference() -> N
     ]
     assert all("repeat another exactly" in " ".join(r.notes) for r in results)
     assert sum(r.classifiers.p_value <= 0.05 for r in results) <= 2
+
+
+@pytest.mark.parametrize("times", [2, 3, 10])
+def test_rows_that_were_all_copied_are_named_however_often(times: int) -> None:
+    note = patterns_module.repeated("real", np.repeat(gaussian(100), times, 0))
+    assert note and note.startswith(f"real: {100 * (times - 1):,} of {100 * times:,} patterns repeat another exactly")
+
+
+@pytest.mark.parametrize("values", [1, 2, 20, 100])
+def test_draws_of_few_values_are_no_copies(values: int) -> None:
+    rng = np.random.default_rng(0)
+    assert not any(patterns_module.repeated("real", rng.integers(values, size=(400, 1))) for _ in range(50))
 
 
 def test_importing_the_audit_loads_no_heavy_package() -> None:

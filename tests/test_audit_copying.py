@@ -180,12 +180,24 @@ def test_a_collapse_onto_training_patterns_is_copying(train: bool) -> None:
     assert not elsewhere.copied and elsewhere.copies.value < 0.02
 
 
+@pytest.mark.parametrize("d", [2, 10])
+@pytest.mark.parametrize("times", [12, 20, 50])
+def test_blurred_copies_are_found_however_often_they_are_repeated(d: int, times: int) -> None:
+    rng = np.random.default_rng(11)
+    learnt, held_out = rng.normal(size=(2, 400, d))
+    fake = np.concatenate([np.repeat(learnt[:15], times, axis=0), rng.normal(size=(100, d))])
+    result = copying(held_out, fake + 1e-3 * rng.normal(size=fake.shape), rng, learnt)
+    assert result.copied and result.copies.estimate.value == pytest.approx(15 * times / len(fake), abs=0.01)
+
+
+@pytest.mark.parametrize("blur", [0.0, 1e-4])
 @pytest.mark.parametrize("cells", [6, 40])
-def test_independent_samples_of_few_values_repeat_no_training_patterns(cells: int) -> None:
+def test_independent_samples_of_few_values_repeat_no_training_patterns(cells: int, blur: float) -> None:
     """Uniform laws on few values are the worst case; ten samples or more of each are frequent."""
     rng, found = np.random.default_rng(12), []
     for _ in range(200):
         known, fake = rng.integers(cells, size=(30, 1)).astype(float), rng.integers(cells, size=(600, 1)).astype(float)
+        known, fake = (x + blur * rng.normal(size=x.shape) for x in (known, fake))
         frequent = repeated_copies(known, fake, 10)
         assert frequent is not None
         found.append(frequent.p_value)

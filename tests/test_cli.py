@@ -406,17 +406,32 @@ def test_no_command_at_all_is_told_the_commands() -> None:
     assert outcome.err == succeed("--help").out
 
 
-@pytest.mark.parametrize("command", ["fit", "sample", "score", "audit"])
+@pytest.mark.parametrize("command", ["fit", "sample", "score"])
 def test_a_full_disk_leaves_nothing_behind(
     command: str, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    there = {"fit": "run", "audit": "page.html"}.get(command, "out.csv")
+    there = "run" if command == "fit" else "out.csv"
     arguments = [*onto_existing(command)(shelf, tmp_path)[:-1], tmp_path / there]
     monkeypatch.setattr(os, "fsync", full)
     assert_refused(arguments, (there, "No space left"), tmp_path)
+
+
+def test_a_full_disk_takes_an_audits_page_and_not_its_verdict(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    pair = ["audit", shelf.table, shelf.samples]
+    told = succeed(*pair).out
+    monkeypatch.setattr(os, "fsync", full)
+    outcome = pushforward(*pair, "--out", tmp_path / "page.html")
+    assert outcome.code == 2 and outcome.out == told, "the verdict comes before the page"
+    assert "page.html: No space left" in outcome.err and outcome.err.count("\n") == 1
+    assert not everything_below(tmp_path)
 
 
 def test_a_full_disk_in_training_leaves_the_last_checkpoint(

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pushforward.judging import sides
+from pushforward.run import Run
 from test_cli import assert_refused, succeed
 
 
@@ -87,6 +90,16 @@ def test_what_cannot_be_is_refused(folder: Path, real: str, options: list[str], 
     assert_refused(["audit", folder / real, folder / "fake.csv", *places], words, folder)
 
 
+def test_what_is_wrong_with_a_file_is_said_of_the_file(folder: Path, tmp_path: Path) -> None:
+    data, short = folder / "held-out.csv", tmp_path / "short.csv"
+    pd.read_csv(data).head(49).to_csv(short, index=False)
+    few = "has 49 patterns"
+    assert_refused(["audit", data, short], (f"fake (short.csv) {few}",), tmp_path)
+    assert_refused(["audit", short, data], (f"real (short.csv) {few}",), tmp_path)
+    assert_refused(["audit", data, folder / "fake.csv", "--train", short], (f"train_real (short.csv) {few}",), tmp_path)
+    assert_refused(["audit", data, data], ("fake (held-out.csv) is identical to real (held-out.csv)",), tmp_path)
+
+
 def test_foreign_answers_are_refused(tmp_path: Path) -> None:
     (tmp_path / "answers.json").write_text(json.dumps({"game": 1}), encoding="utf-8")
     assert_refused(["game", tmp_path / "answers.json"], ("answers.json", "game's page"), tmp_path)
@@ -129,3 +142,77 @@ def test_a_link_that_leads_nowhere_is_not_replaced_unasked(folder: Path, tmp_pat
     (tmp_path / "page.html").symlink_to(tmp_path / "gone.html")
     arguments = ["audit", folder / "held-out.csv", folder / "fake.csv", "--out", tmp_path / "page.html"]
     assert_refused(arguments, ("page.html exists already", "--force"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hours of two variables: data, what a generator learnt from, and samples that replay a part of that."""
+    folder, rng = tmp_path_factory.mktemp("series"), np.random.default_rng(0)
+    for name, steps in (("real", 800), ("train", 800), ("long", 1600)):
+        values = np.sin(np.arange(steps) * np.pi / 6)[:, None] + rng.normal(size=(steps, 2))
+        rows = pd.DataFrame(values, columns=["load", "wind"])
+        rows.insert(0, "date", pd.date_range("2020-01-01", periods=steps, freq="h"))
+        rows.to_csv(folder / f"{name}.csv", index=False)
+    train = pd.read_csv(folder / "train.csv")
+    fake = train.assign(load=rng.normal(size=800), wind=rng.normal(size=800))
+    fake.loc[: 12 * 30 - 1, ["load", "wind"]] = train.iloc[5 : 12 * 30 + 5, 1:].to_numpy()
+    fake[["date", "wind", "load"]].to_csv(folder / "fake.csv", index=False)
+    pd.read_csv(folder / "long.csv").iloc[::2].to_csv(folder / "sparse.csv", index=False)
+    return folder
+
+
+def test_two_series_are_audited_by_windows_that_do_not_overlap(series: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    pair = ["audit", series / "real.csv", series / "fake.csv", "--time", "date", "--window", 12, "--out", page]
+    value = succeed(*pair, "--train", series / "train.csv", "--json").json
+    assert (value["n_real"], value["n_fake"]) == (66, 66) and "load at 11" in page.read_text(encoding="utf-8")
+    copies = {pair["sample"]: pair["training"] for pair in value["copying"]["duplicates"] if pair["distance"] == 0}
+    assert copies == {i: 12 * i + 5 for i in range(30)}, "the windows of training begin at every step"
+
+
+@pytest.mark.parametrize(
+    ("fake", "options", "words"),
+    [
+        ("fake.csv", ["--time", "date"], ("4 windows of 192 steps", "--window")),
+        ("sparse.csv", ["--time", "date", "--window", "12"], ("7200s", "3600s", "resample")),
+        ("fake.csv", ["--time", "day", "--window", "12"], ("real.csv", "--time")),
+        ("fake.csv", ["--window", "12"], ("--window", "table")),
+    ],
+)
+def test_series_that_cannot_be_compared_are_refused(
+    series: Path, fake: str, options: list[str], words: tuple[str, ...]
+) -> None:
+    assert_refused(["audit", series / "real.csv", series / fake, *options], words, series)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tables, a run of each, and another of the first that keeps other rows for the verdict."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, data, seed in (("a", "a", 0), ("b", "b", 0), ("other", "a", 1)):
+        x = np.random.default_rng(ord(data)).normal(size=(500, 2))
+        pd.DataFrame(x, columns=["x", "y"]).to_csv(folder / f"{data}.csv", index=False)
+        small = ["--steps", 2, "--set", "hidden=[8,8]", "--seed", seed]
+        succeed("fit", folder / f"{data}.csv", "--out", folder / name, "--device", "cpu", *small)
+    return folder
+
+
+@pytest.mark.parametrize(("real", "fake"), [("a", "b"), ("a", "other"), ("b.csv", "a"), ("a", "a")])
+def test_copies_are_looked_for_in_what_the_run_of_the_samples_learnt_from(runs: Path, real: str, fake: str) -> None:
+    both, learnt = sides(runs / real, runs / fake), Run(runs / fake).splits().train
+    assert both.train_real is not None and both.train_real.fingerprint() == learnt.fingerprint()
+    assert (both.train_fake is not None) == (real == fake), "rows kept for the verdict must not be learnt from"
+
+
+def test_what_a_run_learnt_from_is_brought_into_the_order_of_the_data(runs: Path, tmp_path: Path) -> None:
+    pd.read_csv(runs / "a.csv")[["y", "x"]].assign(x=0.5).to_csv(tmp_path / "turned.csv", index=False)
+    both = sides(tmp_path / "turned.csv", runs / "b")
+    assert both.train_real is not None and both.train_real.columns == both.fake.columns == ("y", "x")
+
+
+def test_a_run_whose_data_are_gone_is_audited_with_a_note(runs: Path, tmp_path: Path) -> None:
+    shutil.copy(runs / "b.csv", tmp_path / "c.csv")
+    small = ["--steps", 2, "--set", "hidden=[8,8]", "--device", "cpu"]
+    succeed("fit", tmp_path / "c.csv", "--out", tmp_path / "c", *small)
+    (tmp_path / "c.csv").unlink()
+    assert "is not there any more" in sides(runs / "a", tmp_path / "c").notes[0]

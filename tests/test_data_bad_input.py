@@ -151,6 +151,17 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
         text(["a,town", "1,Bonn", ",Ghent", *["3,Bonn"] * 20]),
         ("row 2 (line 3)", "column 'a' is empty", "--drop a"),
     ),
+    (
+        "an empty cell among truths",
+        text(["a,b", *["1,true", "2,False"] * 20, "1,"]),
+        ("row 41 (line 42), column 'b' is em",),
+    ),
+    (
+        "NA among truths",
+        text(["a,b", *["1,true", "2,false"] * 20, "1,NA"]),
+        ("row 41", "'b' is neither true nor false (NA)"),
+    ),
+    ("an empty cell beside truths", text(["a,b", *["1,true", "2,0"] * 20, ",true"]), ("row 41", "column 'a' is empty")),
     ("ragged beside names", text(["town,a", "Bonn,1", "Ghent,2,3", *["Bonn,3"] * 20]), ("row 2 (line 3) has 3 cells",)),
     ("mixed delimiters", replaced(5, "1.0;2.0"), ("row 4 (line 5)", "separated by ';'", "by ','")),
     ("ragged row, too long", replaced(5, "1,2,3"), ("row 4 (line 5) has 3 cells", "first has 2")),

@@ -70,11 +70,18 @@ class Sides:
             features=features,
             modes=None if self.modes is None else list(self.modes),
             reference=self.reference,
+            sources=self._sources(),
             seed=seed,
             level=level,
             observe=observe,
         )
         return replace(found, notes=(*found.notes, *self.notes, *self._left_out()))
+
+    def _sources(self) -> dict[str, str]:
+        """What a person calls the sets that have a name of their own, by their roles."""
+        sets = {"real": self.real, "fake": self.fake, "train_real": self.train_real}
+        named = {role: x.name for role, x in sets.items() if x is not None and x.name != Dataset.name}
+        return named | ({"real": f"the test part of {self.real.name}"} if self.reference == "test part" else {})
 
     def _left_out(self) -> tuple[str, ...]:
         """How many corrupt pictures of each source were."""
@@ -122,13 +129,13 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
         both = _sides_with_run(real, run_real, run_fake, seed, reading)
     elif run_real is not None:
-        both = Sides(run_real.splits().test, _apart(_load(fake, reading)), reference="test part")
+        beside = _beside_run(run_real, reading)
+        both = Sides(run_real.splits().test, _apart(_load(fake, beside)), reference="test part")
     else:
         both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
-    both = replace(both, fake=_in_form_of(both.real, both.fake))
     if train is not None:
-        both = replace(both, train_real=_in_form_of(both.real, _load(train, reading)), reference="held-out data")
-    both = _named_alike(both)
+        both = replace(both, train_real=_load(train, reading), reference="held-out data")
+    both = _named_alike(_in_one_form(both))
     return both if modes is None else replace(both, modes=_modes(both.real, modes))
 
 
@@ -145,29 +152,55 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
     """Data, or what another run kept, against a run's samples."""
     if run_real is None:
         context = run.context_names or None
-        dataset = run.schema.conform(_load(real, {"context": context, **run.reading_of_series(), **reading}))
+        dataset = run.schema.conform(_load(real, {"context": context, **_beside_run(run, reading)}))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
-        dataset, train = _apart(dataset), _learnt_from(run, seed)
-        notes = (
-            f"what {run.directory} learnt from is not there any more, so copies were looked for in {dataset.name}",
-        )
-        held_out = Sides(dataset, _fake(run, dataset, seed), train, reference="held-out data")
-        return held_out if train is not None else replace(held_out, reference="data", notes=notes)
+        return _held_out(run, _apart(dataset), "held-out data", seed)
     parts = run_real.splits()
     run.schema.check(parts.test)
+    if not _learnt_alike(run_real, run):
+        return _held_out(run, parts.test, "test part", seed)
     return Sides(
         parts.test,
-        run.sample_like(parts.test, seed),
+        _fake(run, parts.test, seed),
         parts.train,
-        run.sample_like(parts.train, seed + 1),
+        _fake(run, parts.train, seed + 1),
         reference="test part",
     )
 
 
+def _learnt_alike(one: Run, other: Run) -> bool:
+    """Whether two runs divided the same data in the same way."""
+    return one.seed == other.seed and one.record["data"]["fingerprint"] == other.record["data"]["fingerprint"]
+
+
+def _held_out(run: Run, real: Dataset, reference: str, seed: int) -> Sides:
+    """Other data than a run's against its samples; copies are looked for in what it learnt from, if that is there."""
+    train, fake = _learnt_from(run, seed), _fake(run, real, seed)
+    if train is not None:
+        return Sides(real, fake, train, reference=reference)
+    gone = f"what {run.directory} learnt from is not there any more, so copies were looked for in {real.name}"
+    return Sides(real, fake, reference="data", notes=(gone,))
+
+
 def _apart(dataset: Dataset) -> Dataset:
     """Of a series the windows that do not overlap: each step counts once, as tests of independent patterns ask."""
-    return dataset.take(slice(0, None, dataset.windows.shape[1])) if dataset.kind == "series" else dataset
+    if dataset.kind != "series":
+        return dataset
+    window = dataset.windows.shape[1]
+    apart = dataset.take(slice(0, None, window))
+    if len(apart) < FEWEST:
+        few = f"{dataset.name} has {len(apart)} windows of {window} steps that do not overlap"
+        raise InputError(
+            f"{few}, but an audit needs {FEWEST} or more; give a longer series, or shorter windows with --window"
+        )
+    return apart
+
+
+def _beside_run(run: Run, reading: dict[str, Any]) -> dict[str, Any]:
+    """How to read a source beside a run: a series by the run's stamps, unless ``series`` says that it has none."""
+    stamps = {"time": None} if reading.get("series") else {}
+    return {**run.reading_of_series(), **stamps, **reading}
 
 
 def _learnt_from(run: Run, seed: int) -> Dataset | None:
@@ -227,7 +260,7 @@ def _sides_of_run(run: Run, parts: Splits, seed: int) -> Sides:
 
 def _fake(run: Run, real: Dataset, seed: int) -> Dataset:
     """Samples under the contexts of data, and with their gaps, lest these tell the two apart."""
-    fake = run.sample_like(real, seed)
+    fake = replace(run.sample_like(real, seed), name=f"samples of {run.directory}")
     return fake.with_gaps_of(real) if real.has_missing else fake
 
 
@@ -272,6 +305,14 @@ def _load(source: Any, reading: dict[str, Any]) -> Dataset:
     return source if isinstance(source, Dataset) else load(source, **reading)
 
 
+def _in_one_form(both: Sides) -> Sides:
+    """With every set in the form of the data."""
+    train_real, train_fake = (
+        None if x is None else _in_form_of(both.real, x) for x in (both.train_real, both.train_fake)
+    )
+    return replace(both, fake=_in_form_of(both.real, both.fake), train_real=train_real, train_fake=train_fake)
+
+
 def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     """``fake`` with the order of columns and the levels of pictures that ``real`` has; refused where it cannot be."""
     if (real.kind == "pictures") != (fake.kind == "pictures"):
@@ -280,6 +321,7 @@ def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     if real.kind == "pictures":
         _check_pictures(real, fake)
         return fake if real.levels is None else fake.on_levels(real.levels)
+    _check_series(real, fake)
     if "array" in (real.kind, fake.kind) and len(real.columns) == len(fake.columns):
         return fake  # an array's columns go by their place
     missing = [c for c in real.columns if c not in fake.columns]
@@ -287,7 +329,26 @@ def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     if missing or extra:
         parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
         raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")
+    if fake.kind == "series" and fake.columns != real.columns:
+        order = [fake.columns.index(name) for name in real.columns]
+        return replace(fake, columns=real.columns, values=fake.windows[..., order])
     return replace(fake, columns=real.columns)
+
+
+def _check_series(real: Dataset, fake: Dataset) -> None:
+    """Refuse a series beside rows that are none, other steps and other windows, with the option that mends it."""
+    if "series" not in (real.kind, fake.kind):
+        return
+    if real.kind != fake.kind:
+        both = f"{real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
+        raise InputError(f"cannot compare {both}; read both as series, with --time or --series")
+    if real.interval and fake.interval and real.interval != fake.interval:
+        unlike = f"{fake.name} has steps of {fake.interval} where {real.name} has {real.interval}"
+        raise InputError(f"{unlike}; resample one to the steps of the other")
+    own, other = (data.windows.shape[1] for data in (real, fake))
+    if own != other:
+        unlike = f"{fake.name} has windows of {other} steps where {real.name} has {own}"
+        raise InputError(f"{unlike}; read both with --window {own}")
 
 
 def _check_pictures(real: Dataset, fake: Dataset) -> None:

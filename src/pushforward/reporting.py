@@ -6,6 +6,7 @@ import os
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +177,11 @@ def audit_page(
     command: str = "",
     observe: Observe = ignore,
     **reading: Any,
-) -> Audit:
-    """Audit two sources; write the page and the game, where a place for them is given."""
+) -> tuple[Audit, Callable[[], None]]:
+    """Audit two sources; then calling what comes with the audit writes the page and the game, where they have a place.
+
+    So a verdict that took long is told before a disk that fills up can stop the writing.
+    """
     for place, option in ((out, "--out"), (game, "--game")):
         _refuse_place(place, option, force)
     if out is not None and game is not None and out.resolve() == game.resolve():
@@ -185,11 +189,14 @@ def audit_page(
     both = sides(real, fake, train=train, modes=modes, seed=seed, **reading)
     eye = None if game is None else _game(both, seed)  # refused, if it must be, before the long work
     result = both.audit(seed, level, features, observe)
-    if game is not None and eye is not None:
-        write_bytes(game, eye.encode())
-    if out is not None:
-        write(_page_of_sides(both, result, seed, command, out), out)
-    return result
+
+    def write_pages() -> None:
+        if game is not None and eye is not None:
+            write_bytes(game, eye.encode())
+        if out is not None:
+            write(_page_of_sides(both, result, seed, command, out), out)
+
+    return result, write_pages
 
 
 def _game(both: Sides, seed: int) -> str:
@@ -226,7 +233,7 @@ def _page_of_sides(both: Sides, result: Audit, seed: int, command: str, out: Pat
         families=[
             FamilyRecord(both.fake.name, both.fake.numeric()[result.kept["fake"]], audit=result, training=training)
         ],
-        columns=both.real.columns,
+        columns=both.real.components,
         levels=both.real.names,
         provenance={
             "command": command,

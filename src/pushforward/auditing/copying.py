@@ -120,7 +120,7 @@ def copying(
     equal laws and needs no held-out data. The share is the largest c, of any number of pairs, beside which the rest
     would join as relabelled ones typically do where they do so most: half of all independent samples show none.
 
-    Where samples repeat themselves ten times or more, no pair of them stands out. Half of the level is then spent on
+    Where ten samples or more are the same, or nearly, no pair of them stands out. Half of the level is then spent on
     asking whether these are training patterns (:func:`~pushforward.auditing.repeated_copies.repeated_copies`), and if
     that speaks more clearly, the share is theirs.
 

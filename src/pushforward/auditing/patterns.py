@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -74,15 +75,35 @@ def thinned(what: str, x: np.ndarray, rng: np.random.Generator, notes: list[str]
 
 
 def repeated(what: str, x: np.ndarray) -> str | None:
-    """A note if rows repeat one another though hardly any two should: then they are no independent draws."""
-    flat = np.ascontiguousarray(x.reshape(len(x), -1).astype(np.float64) + 0.0)
-    repeats = len(flat) - len({row.tobytes() for row in flat})
-    if not 0 < repeats <= len(flat) / 2:
-        return None
-    return (
-        f"{repeats:,} of the {len(flat):,} {what} patterns repeat another exactly: the tests take patterns to be "
-        "independent draws, so if they were copied into the file, leave the copies out"
-    )
+    """A note if rows repeat one another as independent draws hardly would.
+
+    Where most do, the law itself has values that recur, and only repeating too evenly tells copies from draws of it.
+    """
+    counts = np.array(list(Counter(_rows(x)).values()))
+    repeats = len(x) - len(counts)
+    many = f"{what}: {repeats:,} of {len(x):,} patterns repeat another exactly"
+    if repeats > len(x) / 2:
+        evenly = "more evenly than independent draws of any law would: no p-value here holds, so leave the copies out"
+        return f"{many}, {evenly}" if _too_even(counts) else None
+    draws = "the tests take patterns to be independent draws, so leave out those that were copied into the file"
+    return f"{many}: {draws}" if repeats else None
+
+
+def _too_even(counts: Int[np.ndarray, " values"]) -> bool:
+    r"""Whether values recur more evenly than draws of any law: in too few pairs of equal draws.
+
+    Of laws that lead to D different values among n draws the uniform one, on S values with
+    :math:`S (1 - (1 - 1/S)^n) = D`, has the fewest such pairs, :math:`\binom n2 / S` on average and with about that
+    variance.
+    """
+    from scipy.optimize import brentq
+
+    n, different = int(counts.sum()), len(counts)
+    if different == 1:
+        return False
+    values = brentq(lambda s: -s * np.expm1(n * np.log1p(-1 / s)) - different, different, n**2)
+    expected = n * (n - 1) / 2 / values
+    return bool(float(counts @ (counts - 1)) / 2 < expected - 3 * np.sqrt(expected))
 
 
 def equals(known: np.ndarray, fake: np.ndarray, what: str) -> str | None:
@@ -103,8 +124,9 @@ def equals(known: np.ndarray, fake: np.ndarray, what: str) -> str | None:
     )
 
 
-def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
+def copies(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> str | None:
     """A note if every fake pattern occurs among the real ones; an error if the two are one set."""
+    (name_real, real), (name_fake, fake) = a, b
     rows_real, rows_fake = _rows(real), _rows(fake)
     known, made = set(rows_real), set(rows_fake)
     few_values = len(made) < len(rows_fake) / 2  # then equal rows are no surprise
@@ -112,7 +134,7 @@ def copies(real: np.ndarray, fake: np.ndarray) -> str | None:
         return None
     if sorted(rows_real) == sorted(rows_fake):
         raise InputError(
-            f"fake is identical to real: the same {len(fake):,} patterns; give generated patterns "
+            f"{name_fake} is identical to {name_real}: the same {len(fake):,} patterns; give generated patterns "
             "and data they were not taken from"
         )
     return f"every one of the {len(fake):,} fake patterns occurs among the real ones: they are copies"

@@ -20,7 +20,7 @@ class Resolution:
         copied_share: Of the samples, being copies.
         level: Of each test.
 
-    A share is ``nan`` where none, not even all, would have been noticed.
+    A share is ``nan`` where none, not even all, would have been noticed: of too few patterns, or of patterns all alike.
     """
 
     accuracy: float
@@ -55,7 +55,7 @@ class Resolution:
         }
         known = [words.format(_percent(share)) for words, share in found.items() if math.isfinite(share)]
         if not known:
-            return "With so few patterns no difference would have been noticed four times in five."
+            return "Nothing would have been noticed four times in five: the patterns are too few, or all alike."
         listed = known[0] if len(known) == 1 else f"{', '.join(known[:-1])}, or {known[-1]}"
         return f"With this many patterns it would have noticed, four times in five, {listed}; less may have escaped it."
 

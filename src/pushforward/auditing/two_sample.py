@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -87,6 +89,7 @@ def audit(
     features: str | None = None,
     modes: Sequence[Any] | None = None,
     reference: str = "data",
+    sources: Mapping[str, str] = MappingProxyType({}),
     seed: int = 0,
     level: float = 0.05,
     observe: Observe = lambda step, done, total: None,
@@ -111,6 +114,7 @@ def audit(
             ``convolutions`` for pictures.
         modes: The known mode of each real pattern, shape ``(N,)``; then the samples' modes are counted.
         reference: What ``real`` is, for the figures' names.
+        sources: Where ``real``, ``fake`` and ``train_real`` are from, by these names, for errors and notes.
         seed: Of every random choice.
         level: Of the tests, and one minus the intervals' coverage.
         observe: Told of every step as it begins.
@@ -132,13 +136,14 @@ def audit(
     rng = np.random.default_rng(seed)
     notes: list[str] = []
     given = {"real": real, "fake": fake, "train_real": train_real, "train_fake": train_fake}
+    called = {what: f"{what} ({sources[what]})" if what in sources else what for what in given}
     named = modes if modes is None else _modes(modes, len(real))
-    kept = {what: checked(what, x, pictures, columns) for what, x in given.items() if x is not None}
+    kept = {what: checked(called[what], x, pictures, columns) for what, x in given.items() if x is not None}
     for what, x in kept.items():
-        check_comparable(("real", kept["real"]), (what, x))
+        check_comparable((called["real"], kept["real"]), (called[what], x))
     names = _names(columns, kept["real"])
-    notes += _notes(kept["real"], kept["fake"], kept.get("train_real"), names)
-    chosen = {what: thinned(what, x, rng, notes) for what, x in kept.items()}
+    notes += _notes(kept, called, names)
+    chosen = {what: thinned(called[what], x, rng, notes) for what, x in kept.items()}
     patterns = {what: x[chosen[what]] for what, x in kept.items()}
     found = extract(
         features or _default(patterns["real"]), *patterns.values(), categories=[len(names) for names in levels]
@@ -226,13 +231,17 @@ def _resolution(
 ) -> Resolution:
     judged = sets.is_real[classifiers.position]
     share = classifiers_share(sets.patterns["real"].ndim == 2)
-    return Resolution(
-        noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level * share),
-        missing.smallest_missed_share,
-        strays.smallest_noticed_share,
-        copied.noticeable,
-        level,
-    )
+    accuracy = noticeable_accuracy(int(judged.sum()), int((~judged).sum()), level * share)
+    shares = missing.smallest_missed_share, strays.smallest_noticed_share, copied.noticeable
+    if _all_alike(sets.features):
+        shares = (math.nan,) * 3
+    return Resolution(math.nan if _all_alike(sets.patterns) else accuracy, *shares, level)
+
+
+def _all_alike(sets: Mapping[str, np.ndarray]) -> bool:
+    """Whether data and samples are one pattern over and over, in which nothing can be noticed."""
+    first = sets["real"][0]
+    return all(bool((sets[what] == first).all()) for what in ("real", "fake"))
 
 
 def _table(sets: _Sets, rng: np.random.Generator, level: float) -> TableDifferences | None:
@@ -284,10 +293,12 @@ def _modes(modes: Sequence[Any], n: int) -> np.ndarray:
     return labels
 
 
-def _notes(real: np.ndarray, fake: np.ndarray, train: np.ndarray | None, names: tuple[str, ...]) -> list[str]:
+def _notes(kept: dict[str, np.ndarray], called: dict[str, str], names: tuple[str, ...]) -> list[str]:
     """What would decide the verdict for a reason that is not the generator's merit."""
-    copied = copies(real, fake)
+    real, fake, train = kept["real"], kept["fake"], kept.get("train_real")
+    copied = copies((called["real"], real), (called["fake"], fake))
     if copied is None:
         copied = equals(real, fake, "real patterns") if train is None else equals(train, fake, "training patterns")
-    found = (copied, fractions(real, fake, names), repeated("real", real), repeated("fake", fake))
+    twice = (repeated(called[what], kept[what]) for what in ("real", "fake"))
+    found = (copied, fractions(real, fake, names), *twice)
     return [note for note in found if note]

@@ -9,7 +9,7 @@ import typer
 
 from pushforward.cli import options
 from pushforward.cli.printing import command_line, print_json
-from pushforward.waiting import auditing
+from pushforward.waiting import auditing, working
 
 __all__ = ["audit"]
 
@@ -31,6 +31,9 @@ def audit(
     columns: options.Columns = None,
     drop: options.Drop = None,
     delimiter: options.Delimiter = None,
+    time: options.Time = None,
+    series: options.Series = False,
+    window: options.Window = None,
     size: options.Size = None,
     mode: options.Mode = None,
     skip_bad: options.SkipBad = False,
@@ -41,8 +44,9 @@ def audit(
     from pushforward.reporting import audit_page
 
     given = options.reading(key, columns, drop, delimiter, size, mode, skip_bad)
+    given |= options.of_series(time, series, window)
     with auditing() as observe:
-        result = audit_page(
+        result, write_pages = audit_page(
             real,
             fake,
             out,
@@ -61,6 +65,9 @@ def audit(
         print_json(result.to_json())
     else:
         print(result)
+    with working("writing the page"):
+        write_pages()
+    if not as_json:
         for what, place in (("page", out), ("game", game)):
             if place is not None:
                 print(f"The {what}: {place}")

@@ -26,6 +26,7 @@ __all__ = ["read_delimited"]
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 MISSING = {"", "na", "n/a", "nan", "-nan", "null", "#n/a", "#na", "<na>", "1.#ind", "1.#qnan"}
+TRUTHS = {"true", "false", "1", "0"}
 DELIMITERS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "' '"}
 
 
@@ -62,10 +63,12 @@ def _stream(layout: Layout, wanted: list[str]) -> tuple[dict[str, Array], dict[s
     from pyarrow import ArrowException, float64, types
 
     floats: dict[str, Any] = {}
+    truths: set[str] = set()
     coders: dict[str, Coder] | None = None
     try:
         with _opened(layout, wanted, {}) as reader:
             floats = {field.name: float64() for field in reader.schema if types.is_integer(field.type)}
+            truths = {field.name for field in reader.schema if types.is_boolean(field.type)}
             coders = {field.name: Coder(field.name) for field in reader.schema if is_named(field.type)}
             return _coded(_gathered(reader, wanted, coders), coders)
     except (ArrowException, _NotNumbersError) as error:
@@ -75,7 +78,7 @@ def _stream(layout: Layout, wanted: list[str]) -> tuple[dict[str, Array], dict[s
             with _opened(layout, wanted, floats) as reader:
                 columns, categories = _coded(_gathered(reader, wanted, coders), coders)
         except (ArrowException, _NotNumbersError) as error:
-            raise InputError(_why_not(layout, wanted, coders, error)) from error
+            raise InputError(_why_not(layout, wanted, coders, truths, error)) from error
         return {name: _whole_again(x) if name in floats else x for name, x in columns.items()}, categories
 
 
@@ -191,20 +194,23 @@ def _refuse_wrong_delimiter(path: Path, delimiter: str, first: list[list[str]]) 
             )
 
 
-def _why_not(layout: Layout, wanted: list[str], coders: dict[str, Coder] | None, error: Exception) -> str:
-    """Name row, line and column of the first cell that is no finite number and no name, or the first ragged row."""
+def _why_not(
+    layout: Layout, wanted: list[str], coders: dict[str, Coder] | None, truths: set[str], error: Exception
+) -> str:
+    """Name row, line and column of the first cell that is not what its column holds, or the first ragged row."""
     for coder in (coders or {}).values():
         if coder.overflows and not _are_numbers(coder.numbers):
             return f"{layout.path.name}: {coder.too_many()}"
     named = _named(layout, wanted if coders is None else list(coders))
-    at = [(layout.names.index(name), name) for name in wanted]
+    tests = [_wrong_name if name in named else _wrong_truth if name in truths else _wrong_number for name in wanted]
+    at = [(layout.names.index(name), name, test) for name, test in zip(wanted, tests, strict=True)]
     with _text(layout.path) as file:
         rows = itertools.islice(_rows(file, layout.delimiter), int(layout.header_line > 0), None)
         for row, (line, cells) in enumerate(rows):
             place = f"{layout.path.name}: row {row + 1} (line {line})"
             if len(cells) != len(layout.names):
                 return f"{place} {_why_ragged(layout, cells)}"
-            faults = [Fault(name, row, what) for j, name in at if (what := _what_is_wrong(cells[j], name in named))]
+            faults = [Fault(name, row, what) for j, name, test in at if (what := test(cells[j]))]
             if faults:
                 what = faults[0].what
                 return f"{place}, column {faults[0].column!r} {what}; {remedy(what, faults)}"
@@ -235,9 +241,18 @@ def _shown(delimiter: str) -> str:
     return DELIMITERS.get(delimiter, repr(delimiter))
 
 
-def _what_is_wrong(cell: str, is_name: bool) -> str | None:
-    if is_name:
-        return None if cell else "is empty"
+def _wrong_name(cell: str) -> str | None:
+    return None if cell else "is empty"
+
+
+def _wrong_truth(cell: str) -> str | None:
+    bare = cell.strip()
+    if bare.lower() in TRUTHS:
+        return None
+    return f"is neither true nor false ({bare[:40]})" if bare else "is empty"
+
+
+def _wrong_number(cell: str) -> str | None:
     if NUMBER.fullmatch(cell):
         return "is infinite" if math.isinf(float(cell)) else None
     bare = cell.strip().lower()
