@@ -202,6 +202,7 @@ def test_copies_are_looked_for_in_what_the_run_of_the_samples_learnt_from(runs: 
     both, learnt = sides(runs / real, runs / fake), Run(runs / fake).splits().train
     assert both.train_real is not None and both.train_real.fingerprint() == learnt.fingerprint()
     assert (both.train_fake is not None) == (real == fake), "rows kept for the verdict must not be learnt from"
+    assert any("divided by another seed" in note for note in both.notes) == (fake == "other")
 
 
 def test_what_a_run_learnt_from_is_brought_into_the_order_of_the_data(runs: Path, tmp_path: Path) -> None:

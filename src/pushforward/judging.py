@@ -158,8 +158,12 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         return _held_out(run, _apart(dataset), "held-out data", seed)
     parts = run_real.splits()
     run.schema.check(parts.test)
-    if not _learnt_alike(run_real, run):
-        return _held_out(run, parts.test, "test part", seed)
+    same_data = run_real.record["data"]["fingerprint"] == run.record["data"]["fingerprint"]
+    if not same_data or run_real.seed != run.seed:
+        both = _held_out(run, parts.test, "test part", seed)
+        kept = f"some of what {run_real.directory} kept for the verdict"
+        mixed = f"{run.directory} learnt from {kept}: the same data, divided by another seed"
+        return replace(both, notes=(*both.notes, mixed)) if same_data else both
     return Sides(
         parts.test,
         _fake(run, parts.test, seed),
@@ -167,11 +171,6 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
         _fake(run, parts.train, seed + 1),
         reference="test part",
     )
-
-
-def _learnt_alike(one: Run, other: Run) -> bool:
-    """Whether two runs divided the same data in the same way."""
-    return one.seed == other.seed and one.record["data"]["fingerprint"] == other.record["data"]["fingerprint"]
 
 
 def _held_out(run: Run, real: Dataset, reference: str, seed: int) -> Sides:
@@ -308,12 +307,14 @@ def _load(source: Any, reading: dict[str, Any]) -> Dataset:
 def _in_one_form(both: Sides) -> Sides:
     """With every set in the form of the data."""
     train_real, train_fake = (
-        None if x is None else _in_form_of(both.real, x) for x in (both.train_real, both.train_fake)
+        None if x is None else _in_form_of(both.real, x, what)
+        for x, what in ((both.train_real, "training data"), (both.train_fake, "samples"))
     )
-    return replace(both, fake=_in_form_of(both.real, both.fake), train_real=train_real, train_fake=train_fake)
+    fake = _in_form_of(both.real, both.fake, "samples")
+    return replace(both, fake=fake, train_real=train_real, train_fake=train_fake)
 
 
-def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
+def _in_form_of(real: Dataset, fake: Dataset, what: str) -> Dataset:
     """``fake`` with the order of columns and the levels of pictures that ``real`` has; refused where it cannot be."""
     if (real.kind == "pictures") != (fake.kind == "pictures"):
         both = f"{real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
@@ -328,7 +329,8 @@ def _in_form_of(real: Dataset, fake: Dataset) -> Dataset:
     extra = [c for c in fake.columns if c not in real.columns]
     if missing or extra:
         parts = [f"{what} {', '.join(names[:5])}" for what, names in (("lacks", missing), ("also has", extra)) if names]
-        raise InputError(f"{fake.name} {' and '.join(parts)}, unlike {real.name}; give both the same columns")
+        unlike = f"{fake.name} (the {what}) {' and '.join(parts)}, unlike {real.name} (the data)"
+        raise InputError(f"{unlike}; give both the same columns")
     if fake.kind == "series" and fake.columns != real.columns:
         order = [fake.columns.index(name) for name in real.columns]
         return replace(fake, columns=real.columns, values=fake.windows[..., order])

@@ -67,7 +67,8 @@ def read_steps(
     stamps = None
     if time is not None:
         if time not in frame:
-            raise InputError(f"{name} has no column {time!r}, as --time asks; its columns are {listed(frame.columns)}")
+            columns = listed(frame.columns)
+            raise InputError(f"{name} has no column {time!r} of times; give one of its columns with --time: {columns}")
         stamps = frame.pop(time)
     modelled, _ = selection.of(list(frame.columns), name)
     values = np.stack([_numbers(frame[column], column, name) for column in modelled], 1)
