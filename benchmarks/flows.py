@@ -21,6 +21,7 @@ from pushforward.models.arrangements import Arrangement
 from pushforward.models.flow import Flow
 
 BATCH, TRANSFORMS, WIDTH, BINS, BOUND = 512, 5, 128, 8, 5.0
+IN_A_ROW = 10
 DIMENSIONS, ARRANGEMENTS = (8, 43), ("coupling", "autoregressive")
 
 Contestant = tuple[nn.Module, Callable[[Tensor], Tensor], Callable[[], Tensor]]
@@ -200,26 +201,29 @@ def mean(task: str, cases: list[Case]) -> Case:
     return Case(f"{task}, geometric mean", geometric_mean(case.ours for case in cases), best, "ms")
 
 
-def measured(task: str, d: int, arrangement: Arrangement, contestants: Mapping[str, Contestant], rounds: int) -> Case:
+def measured(
+    task: str, d: int, arrangement: Arrangement, contestants: Mapping[str, Contestant], rounds: int, in_a_row: int = 1
+) -> Case:
     """All contestants at one task, in turns."""
-    x, trains = torch.randn(BATCH, d), task == "training step"
+    x, trains = torch.randn(BATCH, d), task.startswith("training step")
     runs = {name: training_step(c, x) if trains else c[2] for name, c in contestants.items()}
-    times = alternate({**runs, "floor": products(d, arrangement, trains)}, rounds)
+    times = alternate({**runs, "floor": products(d, arrangement, trains)}, rounds, in_a_row=in_a_row)
     mine, floor = times.pop("ours"), times.pop("floor")
     return Case(f"{arrangement}: {task}, d = {d}", mine, times, "ms", floor)
 
 
 def cases(options: Options) -> Iterator[Case]:
     peers = installed(PEERS)
-    tasks: dict[str, list[Case]] = {"training step": [], "sampling 512": []}
+    tasks: dict[str, list[Case]] = {"training step": [], f"training step, {IN_A_ROW} in a row": [], "sampling 512": []}
     for arrangement in ARRANGEMENTS:
         for d in DIMENSIONS:
             torch.manual_seed(0)
             contestants = {"ours": ours(d, arrangement), **{name: PEERS[name](d, arrangement) for name in peers}}
             slow = d > 8 or arrangement == "autoregressive"
             for task, done in tasks.items():
-                rounds = (4 if slow else 12) if options.quick else (20 if slow else 60)
-                done.append(measured(task, d, arrangement, contestants, rounds))
+                in_a_row = IN_A_ROW if "in a row" in task else 1
+                rounds = ((4 if slow else 12) if options.quick else (20 if slow else 60)) // in_a_row + 1
+                done.append(measured(task, d, arrangement, contestants, rounds, in_a_row))
                 yield done[-1]
             if "nflows" in peers:
                 yield equality(d, arrangement)

@@ -20,6 +20,9 @@ def test_contestants_take_turns() -> None:
     times = alternate({name: lambda n=name: calls.append(n) for name in "abc"}, rounds=3)
     assert calls == ["a", "b", "c"] * (len(calls) // 3) and len(calls) > 9
     assert set(times) == set("abc") and all(t >= 0 for t in times.values())
+    calls.clear()
+    alternate({name: lambda n=name: calls.append(n) for name in "ab"}, rounds=1, warmup=0, in_a_row=3)
+    assert calls == ["a"] * 3 + ["b"] * 3
 
 
 def test_a_ratio_above_one_is_ahead_of_the_best_peer() -> None:
