@@ -131,4 +131,8 @@ def test_the_error_is_that_of_simulation(name: str, shift: float, size: int) -> 
         x = np.concatenate([rng.normal(size=n), rng.normal(shift, 1.5, size=m)])
         seen.append(single(moment_differences(x[:, None], labels, size))[name])
     norms = np.sqrt([found.values[0] for found in seen])
-    assert np.mean([found.error for found in seen]) == pytest.approx(norms.std(), rel=0.12)
+    assert np.mean([found.errors[1] for found in seen]) ** 0.5 == pytest.approx(norms.std(), rel=0.12)
+    assert np.mean([found.errors[2] for found in seen]) ** 0.5 == pytest.approx(
+        np.std([found.errors[1] for found in seen]),
+        rel=0.5,  # it takes the unit as known
+    )
