@@ -231,6 +231,28 @@ def test_a_few_training_rows_repeated_many_times_are_noted() -> None:
     assert not any("equal one of" in note for note in audit(counts[0], counts[1]).notes)
 
 
+def test_data_that_were_made_unique_are_not_said_to_be_copied() -> None:
+    """Two columns of counts: no advice to drop rows that recur, and where they were dropped, what that breaks."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(8.0, size=(2, 300, 2)).astype(float)
+    assert not any("repeat" in note for note in audit(*counts).notes)
+    unique = [np.unique(x, axis=0) for x in counts]
+    notes = " ".join(audit(*unique).notes)
+    assert "equal one of the real patterns exactly" in notes and "they are copies" not in notes
+    assert "made unique" in notes and "independent draws" in notes
+
+
+def test_a_grid_is_said_to_break_what_the_copying_test_presumes() -> None:
+    result = audit(np.linspace(0, 1, 300)[:, None], np.random.default_rng(0).random((1000, 1)))
+    assert not result.copying.copied or any("lie on a grid" in note for note in result.notes)
+
+
+def test_repeats_of_values_that_do_not_recur_are_noted_without_a_file() -> None:
+    x = gaussian(200)
+    note = patterns_module.repeated("samples of runs/flow", np.concatenate([x, x[:20]]))
+    assert note and "20 of 220 patterns repeat another exactly" in note and "file" not in note
+
+
 def test_a_mode_that_the_classifier_never_names_is_said() -> None:
     real, fake = gaussian(200), gaussian(200, seed=1)
     mode = np.repeat(["left", "right", "rare"], [95, 100, 5])

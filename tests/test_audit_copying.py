@@ -190,6 +190,41 @@ def test_blurred_copies_are_found_however_often_they_are_repeated(d: int, times:
     assert result.copied and result.copies.estimate.value == pytest.approx(15 * times / len(fake), abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("known", "share", "noise"), [(300, 1.0, 0.0), (300, 1.0, 1e-3), (300, 0.5, 0.0), (2000, 1.0, 0.0)]
+)
+def test_the_interval_holds_the_share_of_copies_drawn_with_replacement(known: int, share: float, noise: float) -> None:
+    """Copies of one pattern are each other's nearest, two to nine of them, and must not count against the share."""
+    rng, times = np.random.default_rng(13), 10
+    covered = 0
+    for _ in range(times):
+        learnt, held_out, fake = rng.normal(size=(known, 4)), rng.normal(size=(300, 4)), rng.normal(size=(300, 4))
+        count = round(300 * share)
+        fake[:count] = learnt[rng.integers(known, size=count)] + noise * fake[:count]
+        copies = copying(held_out, fake, rng, learnt).copies.estimate
+        covered += copies.low <= share <= copies.high
+        assert copies.low > 0.8 * share - 0.05
+    assert covered >= times - 2
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3, 0.05])
+def test_copies_that_are_each_repeated_a_few_times_are_found_or_leave_the_share_open(noise: float) -> None:
+    rng = np.random.default_rng(14)
+    learnt, held_out = rng.normal(size=(2, 300, 4))
+    fake = np.repeat(learnt[:60], 5, axis=0)
+    result = copying(held_out, fake + noise * rng.normal(size=fake.shape), rng, learnt)
+    assert result.copied and result.copies.estimate.high == 1
+    assert noise == 0.05 or result.copies.estimate.low > 0.9
+
+
+def test_samples_nearer_to_one_another_than_data_are_is_said() -> None:
+    rng = np.random.default_rng(15)
+    grid = np.linspace(0, 1, 300)[:, None]
+    assert copying(grid, rng.random((1000, 1)), rng).denser
+    found = [copying(*rng.normal(size=(2, 150, 3)), rng).denser for _ in range(40)]
+    assert np.mean(found) <= 0.01 + 3 * math.sqrt(0.01 * 0.99 / 40)
+
+
 @pytest.mark.parametrize("blur", [0.0, 1e-4])
 @pytest.mark.parametrize("cells", [6, 40])
 def test_independent_samples_of_few_values_repeat_no_training_patterns(cells: int, blur: float) -> None:

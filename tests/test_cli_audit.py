@@ -205,6 +205,25 @@ def test_copies_are_looked_for_in_what_the_run_of_the_samples_learnt_from(runs: 
     assert any("divided by another seed" in note for note in both.notes) == (fake == "other")
 
 
+def test_copies_in_a_file_are_looked_for_in_what_the_run_that_stands_for_the_data_learnt_from(
+    runs: Path, tmp_path: Path
+) -> None:
+    learnt = Run(runs / "a").splits().train
+    pd.DataFrame(learnt.numeric(), columns=list(learnt.columns)).to_csv(tmp_path / "replayed.csv", index=False)
+    value = succeed("audit", runs / "a", tmp_path / "replayed.csv", "--json").json["copying"]
+    assert value["reference"] == "training data" and value["copied"] and value["copies"]["low"] > 0.9
+
+
+def test_training_data_that_are_the_data_themselves_are_refused(folder: Path, series: Path, tmp_path: Path) -> None:
+    data = folder / "held-out.csv"
+    pd.read_csv(data).sample(frac=1, random_state=0).to_csv(tmp_path / "shuffled.csv", index=False)
+    for train in (data, tmp_path / "shuffled.csv"):
+        said = (train.name, "data themselves", "leave --train out")
+        assert_refused(["audit", data, folder / "fake.csv", "--train", train], said, tmp_path)
+    same = ["audit", series / "real.csv", series / "fake.csv", "--time", "date", "--window", 12]
+    assert_refused([*same, "--train", series / "real.csv"], ("data themselves",), tmp_path)
+
+
 def test_what_a_run_learnt_from_is_brought_into_the_order_of_the_data(runs: Path, tmp_path: Path) -> None:
     pd.read_csv(runs / "a.csv")[["y", "x"]].assign(x=0.5).to_csv(tmp_path / "turned.csv", index=False)
     both = sides(tmp_path / "turned.csv", runs / "b")

@@ -129,14 +129,36 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
         both = _sides_with_run(real, run_real, run_fake, seed, reading)
     elif run_real is not None:
-        beside = _beside_run(run_real, reading)
-        both = Sides(run_real.splits().test, _apart(_load(fake, beside)), reference="test part")
+        samples, parts = _apart(_load(fake, _beside_run(run_real, reading))), run_real.splits()
+        # whoever made the samples may have learnt from the same part
+        both = Sides(parts.test, samples, parts.train.thinned(_most(run_real), seed), reference="test part")
     else:
         both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
     if train is not None:
         both = replace(both, train_real=_load(train, reading), reference="held-out data")
     both = _named_alike(_in_one_form(both))
+    if train is not None:
+        _check_held_out(both)
     return both if modes is None else replace(both, modes=_modes(both.real, modes))
+
+
+def _check_held_out(both: Sides) -> None:
+    """Refuse training data that are the data themselves: these would pass for held-out data."""
+    real, learnt = both.real, both.train_real
+    if learnt is None:
+        return
+    if learnt.kind == "series":  # of the data the windows that do not overlap were taken
+        learnt = learnt.take(slice(0, None, learnt.windows.shape[1]))
+    if len(learnt) == len(real) and _patterns(learnt) == _patterns(real):
+        raise InputError(
+            f"the training data ({learnt.name}) are the data themselves ({real.name}), so nothing was held out: "
+            "leave --train out, or give as REAL data that the generator did not learn from"
+        )
+
+
+def _patterns(data: Dataset) -> list[bytes]:
+    """The patterns, in an order that does not depend on how they were given."""
+    return sorted(np.ascontiguousarray(x).tobytes() for x in data.numeric())
 
 
 def _named_alike(both: Sides) -> Sides:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from pushforward.auditing.figure import Figure, Null
 from pushforward.auditing.near_duplicates import SPACING, nearest, relative_distance, scan
-from pushforward.auditing.repeated_copies import repeated_copies
+from pushforward.auditing.repeated_copies import RepeatedCopies, repeated_copies
 from pushforward.auditing.shares import clopper_pearson
 from pushforward.errors import InputError
 from pushforward.evidence import Estimate
@@ -54,6 +54,8 @@ class Copying:
         closeness: Meehan's :math:`C_T`, below 0 where samples lie closer to training data than held-out data do.
             Its p-value is of that side. Copying does so, but so do blur and lack of variety.
         copies: The share of samples that are copies beyond chance, with the p-value of none.
+        denser: Whether samples are nearest to one another more often than data are to data. Then samples repeat one
+            another, or the data are no independent draws, of which alone the test of copies speaks.
         noticeable: The smallest share of copies that would have been noticed four times in five; ``nan`` if none would.
         duplicates: The closest pairs, by relative distance.
         neighbours: Of each of the first dozen samples the three nearest training patterns, nearest first.
@@ -63,6 +65,7 @@ class Copying:
 
     closeness: Figure
     copies: Figure
+    denser: bool
     noticeable: float
     duplicates: tuple[NearDuplicate, ...] = field(repr=False)
     neighbours: Int[np.ndarray, "samples k"] = field(repr=False)
@@ -86,6 +89,7 @@ class Copying:
             "p_value": self.p_value,
             "closeness": self.closeness.to_json(),
             "copies": self.copies.to_json(),
+            "denser": self.denser,
             "noticeable": self.noticeable if math.isfinite(self.noticeable) else None,
             "reference": self.reference,
             "level": self.level,
@@ -120,9 +124,11 @@ def copying(
     equal laws and needs no held-out data. The share is the largest c, of any number of pairs, beside which the rest
     would join as relabelled ones typically do where they do so most: half of all independent samples show none.
 
-    Where ten samples or more are the same, or nearly, no pair of them stands out. Half of the level is then spent on
-    asking whether these are training patterns (:func:`~pushforward.auditing.repeated_copies.repeated_copies`), and if
-    that speaks more clearly, the share is theirs.
+    Samples that are the same, or nearly, are each other's nearest, and pairs of them count against the share. Half of
+    the level is then spent on asking whether these are training patterns
+    (:func:`~pushforward.auditing.repeated_copies.repeated_copies`). If they are, the share is that of these, all of
+    them, and of the copies counted among the others. If they are not seen to be, but samples are nearest to one
+    another more often than data are, the interval ends at 1: its lower end alone is then a limit.
 
     Arguments:
         real: Held-out features, shape ``(n, d)``, or all data there are.
@@ -155,20 +161,38 @@ def copying(
     one = len(known) / len(searched) / len(tried)  # a pair's share of the samples: thinning breaks pairs
     name = f"copies ({features}, nearest of {SPACING} neighbours, {reference} of {len(known):,})"
     p_value = found.p_value if repeated is None else min(1.0, 2 * min(found.p_value, repeated.p_value))
-    share, low, high = np.clip(np.array([found.copies, found.low, found.high]) * one, -1, 1).tolist()
-    if repeated is not None and repeated.p_value < min(found.p_value, level / 2):
-        share = repeated.samples / len(tried)
-        low, high = clopper_pearson(repeated.samples, len(tried), level)
+    counts = np.array([found.copies, found.low, found.high])
+    if repeated is not None and repeated.p_value <= level / 2:
+        counts = _with_repeated(searched, tried, repeated, rng, level)
+    share, low, high = np.clip(counts * one, -1, 1).tolist()
     copies = Estimate(name, share, low, high, len(tried), "share", 1 - level, p_value=p_value)
     return Copying(
         closeness=closeness(_thinned(trained, rng)[0], _thinned(held_out, rng)[0], tried, rng, level, features),
         copies=Figure(copies, Null(found.null * one)),
+        denser=found.denser,
         noticeable=found.noticeable * one if found.noticeable * one <= 1 else math.nan,
         duplicates=duplicates,
         neighbours=neighbours,
         reference=reference,
         level=level,
     )
+
+
+def _with_repeated(
+    known: Float[np.ndarray, "t d"],
+    fake: Float[np.ndarray, "m d"],
+    repeated: RepeatedCopies,
+    rng: np.random.Generator,
+    level: float,
+) -> Float[np.ndarray, " ends"]:
+    """How many samples are copies, at least and at most: those that repeat training patterns and those among others."""
+    alone, m = fake[repeated.alone], len(fake)
+    beside = np.array([0, 0, len(alone)])
+    if len(alone) >= FEWEST:
+        found = scan(known, alone, rng, level / 2)
+        beside = np.clip([found.copies if found.low > 0 else 0, found.low, found.high], 0, len(alone))
+    value, least, most = np.minimum(repeated.samples + beside + [0, 0, repeated.blurred], m)
+    return np.array([value, m * clopper_pearson(least, m, level)[0], m * clopper_pearson(most, m, level)[1]])
 
 
 def _check(real: np.ndarray, fake: np.ndarray, train: np.ndarray | None) -> None:

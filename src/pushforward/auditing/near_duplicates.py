@@ -19,6 +19,8 @@ CLOSEST = 8
 """The fewest pairs that the scan looks at; fewer could never be beyond chance."""
 STEP = 2**0.25
 DRAWS = 999
+DENSER = 0.01
+"""The level at which samples count as closer to one another than data are."""
 
 
 class Scan(NamedTuple):
@@ -29,11 +31,14 @@ class Scan(NamedTuple):
     low: float
     """As many as would leave the most striking rest; above 0 where the test rejects."""
     high: float
+    """Infinite where samples are ``denser``: copies that repeat one another pair among themselves."""
     p_value: float
     null: Float[np.ndarray, " draws"]
     """``copies`` under random labels."""
     noticeable: float
     """How many copies are found four times in five; infinite where no number is."""
+    denser: bool
+    """Whether too many of the closest pairs are two samples, against those that are two training patterns."""
 
 
 def nearest(
@@ -65,17 +70,22 @@ def scan(
     last = np.minimum(steps.round().astype(int), len(pairs)) - 1
     ends = np.unique(np.searchsorted(distances, distances[last], "right"))
     labels = np.concatenate([(shuffled < n)[None], relabellings(n, m, DRAWS, rng)])
-    joined = _joined(labels, pairs, ends, n / m)
-    largest = (joined / np.sqrt(ends)).max(1)
+    both, neither = _of_one_kind(labels, pairs, ends)
+    joined = ends - both - neither - both * m / n - neither * n / m  # beyond what those of one kind lead to expect
+    largest, densest = ((x / np.sqrt(ends)).max(1) for x in (joined, neither * n / m - both * m / n))
+    denser = permutation_p_value(float(densest[0]), densest[1:]) <= DENSER
     typical, critical = (float(np.quantile(largest[1:], q, method="higher")) for q in (0.5, 1 - level))
     copies = _without_the_rest(joined, ends, typical)
     best = int(copies[0].argmax())
     low = min(float(_without_the_rest(joined[0], ends, critical).max()), float(copies[0, best]))
-    high = max(float(joined[0, best]) + critical * math.sqrt(ends[best]), float(copies[0, best]))
+    p_value = permutation_p_value(float(largest[0]), largest[1:])
+    high = joined[0, best] + critical * math.sqrt(ends[best])
+    if p_value <= level:  # each pair of two copies of one pattern hides one, and counts against n / m
+        high += (1 + n / m) * max(0.0, neither[0, best] - both[0, best] * (m / n) ** 2)
+    high = math.inf if denser else max(high, copies[0, best])
     # fewer relabellings than one in a level can never reach it
     noticeable = min(_needed(int(end), critical) for end in ends) if level * (1 + DRAWS) >= 1 else math.inf
-    p_value = permutation_p_value(float(largest[0]), largest[1:])
-    return Scan(float(copies[0, best]), low, high, p_value, copies[1:].max(1), noticeable)
+    return Scan(float(copies[0, best]), low, float(high), p_value, copies[1:].max(1), noticeable, denser)
 
 
 def _closest_pairs(x: Float[np.ndarray, "n d"]) -> tuple[Int[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"]]:
@@ -98,17 +108,17 @@ def _nearest_others(x: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, "n k
     return distance, index
 
 
-def _joined(
-    real: Bool[np.ndarray, "draws n"], pairs: Int[np.ndarray, "pairs 2"], ends: Int[np.ndarray, " ends"], odds: float
-) -> Float[np.ndarray, "draws ends"]:
-    """Pairs of both kinds beyond what those of one kind lead to expect, among the first so many."""
+def _of_one_kind(
+    real: Bool[np.ndarray, "draws n"], pairs: Int[np.ndarray, "pairs 2"], ends: Int[np.ndarray, " ends"]
+) -> tuple[Int[np.ndarray, "draws ends"], Int[np.ndarray, "draws ends"]]:
+    """Pairs of two training patterns and of two samples, among the first so many."""
     first, second = real[:, pairs[: ends[-1], 0]], real[:, pairs[: ends[-1], 1]]
     starts = np.concatenate([[0], ends[:-1]])
     both, neither = (
         np.cumsum(np.add.reduceat(x, starts, axis=1, dtype=np.int64), axis=1)
         for x in (first & second, ~(first | second))
     )
-    return np.asarray(ends - both - neither - both / odds - neither * odds)
+    return both, neither
 
 
 def _without_the_rest(

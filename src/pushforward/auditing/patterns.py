@@ -29,6 +29,12 @@ MOST = 25_000
 """Beyond this the intervals are far narrower than any difference that matters."""
 
 
+NOT_DRAWN = (
+    "copies, or values that recur by themselves in data that were made unique or lie on a grid; "
+    "the copying test takes the data to be independent draws"
+)
+
+
 def checked(
     what: str, x: np.ndarray, pictures: bool | None, columns: Sequence[str] | None
 ) -> Float[np.ndarray, "n ..."]:
@@ -77,16 +83,22 @@ def thinned(what: str, x: np.ndarray, rng: np.random.Generator, notes: list[str]
 def repeated(what: str, x: np.ndarray) -> str | None:
     """A note if rows repeat one another as independent draws hardly would.
 
-    Where most do, the law itself has values that recur, and only repeating too evenly tells copies from draws of it.
+    Where most do, or the values of every column of a table recur, the law itself has rows that recur, and only
+    repeating too evenly tells copies from draws of it.
     """
     counts = np.array(list(Counter(_rows(x)).values()))
     repeats = len(x) - len(counts)
     many = f"{what}: {repeats:,} of {len(x):,} patterns repeat another exactly"
-    if repeats > len(x) / 2:
+    if repeats > len(x) / 2 or (x.ndim == 2 and _all_recur(x)):
         evenly = "more evenly than independent draws of any law would: no p-value here holds, so leave the copies out"
         return f"{many}, {evenly}" if _too_even(counts) else None
-    draws = "the tests take patterns to be independent draws, so leave out those that were copied into the file"
+    draws = "the tests take patterns to be independent draws, so leave out any that are there by mistake"
     return f"{many}: {draws}" if repeats else None
+
+
+def _all_recur(x: Float[np.ndarray, "n d"]) -> bool:
+    """Whether every column's values are half as many as the rows or fewer: whole numbers, codes, rounded values."""
+    return all(len(np.unique(column)) <= len(x) / 2 for column in x.T)
 
 
 def _too_even(counts: Int[np.ndarray, " values"]) -> bool:
@@ -99,7 +111,7 @@ def _too_even(counts: Int[np.ndarray, " values"]) -> bool:
     from scipy.optimize import brentq
 
     n, different = int(counts.sum()), len(counts)
-    if different == 1:
+    if different in (1, n):
         return False
     values = brentq(lambda s: -s * np.expm1(n * np.log1p(-1 / s)) - different, different, n**2)
     expected = n * (n - 1) / 2 / values
@@ -120,7 +132,7 @@ def equals(known: np.ndarray, fake: np.ndarray, what: str) -> str | None:
         return None
     return (
         f"{equal:,} of the {len(rows_fake):,} fake patterns equal one of the {what} exactly, of which hardly any two "
-        "are equal: they are copies, which the copying test may overlook where they are repeated"
+        f"are equal: {NOT_DRAWN}; it may overlook copies of very few patterns"
     )
 
 
@@ -137,7 +149,7 @@ def copies(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> str | None:
             f"{name_fake} is identical to {name_real}: the same {len(fake):,} patterns; give generated patterns "
             "and data they were not taken from"
         )
-    return f"every one of the {len(fake):,} fake patterns occurs among the real ones: they are copies"
+    return f"every one of the {len(fake):,} fake patterns occurs among the real ones: {NOT_DRAWN}"
 
 
 def fractions(real: np.ndarray, fake: np.ndarray, names: Sequence[str]) -> str | None:

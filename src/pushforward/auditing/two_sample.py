@@ -204,8 +204,18 @@ def _audit(
         real=sets.is_real,
         n_real=len(real),
         n_fake=len(fake),
-        notes=(*notes, *kernel.notes),
+        notes=(*notes, *kernel.notes, *_of_copies(copied)),
     )
+
+
+def _of_copies(found: Copying) -> list[str]:
+    """What the copying test presumes, where that may not hold."""
+    if not (found.copied and found.denser):
+        return []
+    return [
+        f"samples are nearest to one another more often than {found.reference} are: samples repeat one another, or the "
+        "data were made unique or lie on a grid; the copying test takes the data to be independent draws"
+    ]
 
 
 def _classify(sets: _Sets, reference: str, rng: np.random.Generator, level: float) -> ClassifierTest:
