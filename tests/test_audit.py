@@ -245,6 +245,16 @@ def test_equal_rows_of_few_values_are_no_copies() -> None:
     assert audit(coins[0], coins[1]).notes == ()
 
 
+@pytest.mark.parametrize("kind", [np.ndarray.copy, lambda x: x.reshape(-1, 1, 1).repeat(6, 1).repeat(6, 2)])
+def test_one_set_of_few_values_given_twice_is_named(kind) -> None:
+    coins = np.random.default_rng(0).integers(0, 3, size=(120, 1))
+    with pytest.raises(InputError, match="fake is identical to real"):
+        audit(kind(coins), kind(coins))
+    (shuffled,) = audit(kind(coins), kind(coins[::-1])).notes
+    assert shuffled.startswith("fake has the values of real, and each of them as often")
+    assert any("one file given twice" in note for note in audit(kind(0 * coins), kind(0 * coins)).notes)
+
+
 def test_patterns_that_are_all_alike_let_nothing_be_noticed() -> None:
     alike = audit(np.ones((80, 2)), np.ones((81, 2)))
     told = alike.to_json()["resolution"]
