@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -129,6 +130,29 @@ def test_a_missing_mode_inventions_and_copies_are_each_named() -> None:
     assert missed.figure.value == pytest.approx(0.25, abs=0.06)
     assert invented.figure.value == pytest.approx(0.1, abs=0.03)
     assert copied.figure.value == pytest.approx(0.1, abs=0.03)
+
+
+def test_what_is_missed_is_told_by_what_the_samples_lack_there(equal: Audit) -> None:
+    """A region with most of the data and most of the samples is not one that the samples lie outside of."""
+    rng = np.random.default_rng(0)
+    real = np.concatenate([rng.normal(size=(435, 2)), 9 + rng.normal(size=(65, 2))])
+    fake = np.concatenate([rng.normal(size=(335, 2)), 9 + rng.normal(size=(165, 2))])
+    result = audit(real, fake)
+    (cluster,) = result.missed.clusters
+    lost = result.missed.lost
+    assert (cluster.real_count, cluster.fake_count) == (435, 335)
+    assert lost.value == pytest.approx(0.2) and 0.14 < lost.low < 0.17 and 0.23 < lost.high < 0.26
+    assert result.answers()[1].figure.estimate == lost
+    assert cluster.ratio.high < 1
+    assert "elsewhere" not in result.verdict()
+    assert re.search(
+        r"One region with 87 % \[84, 90\] of the data holds only 67 % \[63, 71\] of the samples \(p < .001\): "
+        r"20 % \[15, 25\] of the data is missed.",
+        result.verdict(),
+    )
+    gone = audit(real, np.concatenate([20 + rng.normal(size=(480, 2)), rng.normal(size=(20, 2))]))
+    assert "The samples lie elsewhere than most of the data." in gone.verdict()
+    assert (equal.missed.lost.value, equal.missed.lost.high) == (0.0, equal.missed.share.high)
 
 
 def test_known_modes_are_counted() -> None:

@@ -26,6 +26,9 @@ from pushforward.evidence import Estimate
 
 __all__ = ["Answer", "Audit", "classifiers_share", "p_text", "percent"]
 
+ELSEWHERE = 0.1
+"""Where the samples have surely less than this of their mass, they hardly are."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -155,7 +158,7 @@ class Audit:
             Answer(
                 "missed",
                 bool(self.missed.clusters),
-                Figure(self.missed.share),
+                Figure(self.missed.lost),
                 self.missed.p_value,
                 self._missed(),
             ),
@@ -209,18 +212,17 @@ class Audit:
         clusters = self.missed.clusters
         if not clusters:
             return "No group of the data is under-covered beyond chance."
-        if self.missed.share.value > 0.5:
-            return (
-                f"The samples lie elsewhere than most of the data ({p_text(self.missed.p_value)}): regions that hold "
-                f"{percent(self.missed.share)} of the data have too few of them."
-            )
-        first = clusters[0]
-        groups = "One group of the data is" if len(clusters) == 1 else f"{len(clusters)} groups of the data are"
-        return (
-            f"{groups} under-covered ({p_text(self.missed.p_value)}), holding {percent(self.missed.share)} of the "
-            f"data; the worst holds {100 * first.real_share:.1f} % of the data and {100 * first.fake_share:.1f} % "
-            "of the samples."
+        one, first = len(clusters) == 1, clusters[0]
+        groups = "One region" if one else f"{len(clusters)} regions"
+        worst = f"; the worst has {100 * first.real_share:.1f} % and {100 * first.fake_share:.1f} %"
+        sentence = (
+            f"{groups} with {percent(self.missed.share)} of the data {'holds' if one else 'hold'} only "
+            f"{percent(self.missed.held)} of the samples ({p_text(self.missed.p_value)}){'' if one else worst}: "
+            f"{percent(self.missed.lost)} of the data is missed."
         )
+        if self.missed.share.low > 0.5 and self.missed.held.high < ELSEWHERE:
+            return f"The samples lie elsewhere than most of the data. {sentence}"
+        return sentence
 
     def _modes(self) -> str:
         """Which known modes have too few samples."""
