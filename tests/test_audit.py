@@ -118,6 +118,22 @@ def test_the_verdict_never_speaks_without_its_power(equal: Audit, shifted: Audit
     assert "can be told" in shifted.verdict() and "strongest evidence" in shifted.verdict()
 
 
+def test_the_strongest_evidence_explains_the_p_value(shifted: Audit) -> None:
+    """In a clear case no p-value can rank: of the classifiers the most accurate is named, and a distance beside it."""
+    each = shifted.classifiers.each
+    assert {figure.p_value for figure in each.values()} == {0.001} and shifted.kernel.clear
+    best = max(figure.value for figure in each.values())
+    assert each[shifted.classifiers.strongest].value == best > each["gradient-boosted trees"].value
+    assert f"({shifted.classifiers.strongest}, right on {100 * best:.0f} %" in shifted.verdict()
+    assert f"and {shifted.kernel.strongest}, alike: no relabelling" in shifted.verdict()
+    assert shifted.kernel.statistics[shifted.kernel.strongest].p_value == shifted.kernel.p_value == 0.002
+    faint = replace(shifted, kernel=replace(shifted.kernel, p_value=0.3, clear=False))
+    assert "The strongest evidence is a classifier (" in faint.verdict() and "alike" not in faint.verdict()
+    assert shifted.kernel.strongest not in faint.verdict()
+    unlearnt = replace(shifted, classifiers=replace(shifted.classifiers, p_value=0.02))
+    assert f"The strongest evidence is {shifted.kernel.strongest}." in unlearnt.verdict()
+
+
 def test_a_missing_mode_inventions_and_copies_are_each_named() -> None:
     rng = np.random.default_rng(0)
     place = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]])

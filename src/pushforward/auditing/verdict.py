@@ -94,8 +94,13 @@ class Audit:
     @property
     def p_value(self) -> float:
         """Of equal laws: of two tests, each with its share of the level (weighted Bonferroni, Holm 1979)."""
+        return min(1.0, *self._weighted)
+
+    @property
+    def _weighted(self) -> tuple[float, float]:
+        """The classifiers' p-value and the distances', each over its share of the level."""
         share = classifiers_share(self.table is not None)
-        return min(1.0, self.classifiers.p_value / share, self.kernel.p_value / (1 - share))
+        return self.classifiers.p_value / share, self.kernel.p_value / (1 - share)
 
     @property
     def distinguishable(self) -> bool:
@@ -178,11 +183,17 @@ class Audit:
         return " ".join(filter(None, [told, self._modes(), *others, self.resolution.sentence()]))
 
     def strongest(self) -> str:
-        """The single test that speaks most clearly against equal laws."""
-        tests = {f"a classifier ({name})": figure.p_value for name, figure in self.classifiers.each.items()}
-        tests |= {name: figure.p_value for name, figure in self.kernel.statistics.items()}
-        known = {name: p for name, p in tests.items() if p is not None}
-        return min(known, key=lambda name: known[name])
+        """What speaks most clearly against equal laws: the best of the test that decides the p-value, or of both.
+
+        Both where neither classifiers nor distances are outdone by a relabelling, for their p-values are then as small
+        as relabelling can make them and say no more.
+        """
+        best = self.classifiers.strongest
+        classifier = f"a classifier ({best}, right on {percent(self.classifiers.each[best].estimate)})"
+        if self.classifiers.clear and self.kernel.clear:
+            return f"{classifier} and {self.kernel.strongest}, alike: no relabelling goes as far in either"
+        of_classifiers, of_distances = self._weighted
+        return classifier if of_classifiers < of_distances else self.kernel.strongest
 
     def _told(self) -> str:
         right = (
