@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -117,6 +118,22 @@ def test_the_verdict_never_speaks_without_its_power(equal: Audit, shifted: Audit
     assert "can be told" in shifted.verdict() and "strongest evidence" in shifted.verdict()
 
 
+def test_the_strongest_evidence_explains_the_p_value(shifted: Audit) -> None:
+    """In a clear case no p-value can rank: of the classifiers the most accurate is named, and a distance beside it."""
+    each = shifted.classifiers.each
+    assert {figure.p_value for figure in each.values()} == {0.001} and shifted.kernel.clear
+    best = max(figure.value for figure in each.values())
+    assert each[shifted.classifiers.strongest].value == best > each["gradient-boosted trees"].value
+    assert f"({shifted.classifiers.strongest}, right on {100 * best:.0f} %" in shifted.verdict()
+    assert f"and {shifted.kernel.strongest}, alike: no relabelling" in shifted.verdict()
+    assert shifted.kernel.statistics[shifted.kernel.strongest].p_value == shifted.kernel.p_value == 0.002
+    faint = replace(shifted, kernel=replace(shifted.kernel, p_value=0.3, clear=False))
+    assert "The strongest evidence is a classifier (" in faint.verdict() and "alike" not in faint.verdict()
+    assert shifted.kernel.strongest not in faint.verdict()
+    unlearnt = replace(shifted, classifiers=replace(shifted.classifiers, p_value=0.02))
+    assert f"The strongest evidence is {shifted.kernel.strongest}." in unlearnt.verdict()
+
+
 def test_a_missing_mode_inventions_and_copies_are_each_named() -> None:
     rng = np.random.default_rng(0)
     place = np.array([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0], [9.0, 9.0]])
@@ -129,6 +146,29 @@ def test_a_missing_mode_inventions_and_copies_are_each_named() -> None:
     assert missed.figure.value == pytest.approx(0.25, abs=0.06)
     assert invented.figure.value == pytest.approx(0.1, abs=0.03)
     assert copied.figure.value == pytest.approx(0.1, abs=0.03)
+
+
+def test_what_is_missed_is_told_by_what_the_samples_lack_there(equal: Audit) -> None:
+    """A region with most of the data and most of the samples is not one that the samples lie outside of."""
+    rng = np.random.default_rng(0)
+    real = np.concatenate([rng.normal(size=(435, 2)), 9 + rng.normal(size=(65, 2))])
+    fake = np.concatenate([rng.normal(size=(335, 2)), 9 + rng.normal(size=(165, 2))])
+    result = audit(real, fake)
+    (cluster,) = result.missed.clusters
+    lost = result.missed.lost
+    assert (cluster.real_count, cluster.fake_count) == (435, 335)
+    assert lost.value == pytest.approx(0.2) and 0.14 < lost.low < 0.17 and 0.23 < lost.high < 0.26
+    assert result.answers()[1].figure.estimate == lost
+    assert cluster.ratio.high < 1
+    assert "elsewhere" not in result.verdict()
+    assert re.search(
+        r"One region with 87 % \[84, 90\] of the data holds only 67 % \[63, 71\] of the samples \(p < .001\): "
+        r"20 % \[15, 25\] of the data is missed.",
+        result.verdict(),
+    )
+    gone = audit(real, np.concatenate([20 + rng.normal(size=(480, 2)), rng.normal(size=(20, 2))]))
+    assert "The samples lie elsewhere than most of the data." in gone.verdict()
+    assert (equal.missed.lost.value, equal.missed.lost.high) == (0.0, equal.missed.share.high)
 
 
 def test_known_modes_are_counted() -> None:
@@ -265,6 +305,16 @@ def test_a_mode_that_the_classifier_never_names_is_said() -> None:
 def test_equal_rows_of_few_values_are_no_copies() -> None:
     coins = np.random.default_rng(0).integers(0, 2, size=(2, 100, 1))
     assert audit(coins[0], coins[1]).notes == ()
+
+
+@pytest.mark.parametrize("kind", [np.ndarray.copy, lambda x: x.reshape(-1, 1, 1).repeat(6, 1).repeat(6, 2)])
+def test_one_set_of_few_values_given_twice_is_named(kind) -> None:
+    coins = np.random.default_rng(0).integers(0, 3, size=(120, 1))
+    with pytest.raises(InputError, match="fake is identical to real"):
+        audit(kind(coins), kind(coins))
+    (shuffled,) = audit(kind(coins), kind(coins[::-1])).notes
+    assert shuffled.startswith("fake has the values of real, and each of them as often")
+    assert any("one file given twice" in note for note in audit(kind(0 * coins), kind(0 * coins)).notes)
 
 
 def test_patterns_that_are_all_alike_let_nothing_be_noticed() -> None:

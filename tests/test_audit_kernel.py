@@ -307,7 +307,7 @@ def test_figures_are_in_order_and_become_json() -> None:
     x, y = draw(80, 60, 3)
     found = run(x, y)
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert set(plain) == {"name", "p_value", "statistics", "kid", "notes"}
+    assert set(plain) == {"name", "p_value", "statistics", "kid", "strongest", "notes"}
     assert MEDIAN in plain["statistics"]
     for figure in [*found.statistics.values(), found.kid]:
         assert figure.estimate.low <= figure.value <= figure.estimate.high

@@ -78,12 +78,23 @@ def test_adjustment_keeps_the_level_when_sets_overlap() -> None:
     _rejects(np.array(rejected), least=0.015)
 
 
-def test_intervals_of_a_ratio_of_shares_cover_it() -> None:
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("ratio", [0.4, 0.8, 1.0])
+def test_intervals_of_a_ratio_of_shares_cover_it(share: float, ratio: float) -> None:
+    """Within three standard errors of 95 %, for small shares and large ones alike."""
     rng = np.random.default_rng(2)
-    a, b = rng.binomial(500, 0.1, size=1000), rng.binomial(300, 0.04, size=1000)
+    a, b = rng.binomial(500, share, size=1500), rng.binomial(300, share * ratio, size=1500)
     ratios = [share_ratio(int(y), 300, int(x), 500) for x, y in zip(a, b, strict=True)]
-    assert np.mean([r.low <= 0.4 <= r.high for r in ratios]) >= 0.94
-    assert np.median([r.high - r.low for r in ratios]) < 0.6
+    assert 0.93 <= np.mean([r.low <= ratio <= r.high for r in ratios]) <= 0.97
+
+
+def test_a_ratio_of_shares_at_its_ends() -> None:
+    assert share_ratio(0, 50, 5, 60).low == 0 < share_ratio(0, 50, 5, 60).high < 1
+    everything = share_ratio(60, 60, 80, 80, 1e-4)
+    assert everything.low < everything.value == 1 < everything.high
+    assert share_ratio(0, 60, 80, 80).high < 0.1
+    large = share_ratio(134, 200, 174, 200)  # Fisher's p-value of equal shares is 1e-6
+    assert large.low > 0.68 and large.high < 0.88
 
 
 # --- missed ---

@@ -371,7 +371,7 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
         spoilt("resume", "flow", flip_bytes("checkpoints/*"), "--steps", 1),
         ("step-", "altered"),
     ),
-    ("data lost", spoilt("resume", "flow", lose_the_data, "--steps", 1), ("no file or folder", "gone.csv")),
+    ("data lost", spoilt("resume", "flow", lose_the_data, "--steps", 1), ("needs the data", "gone.csv", "restore it")),
     ("data changed", spoilt("resume", "flow", change_the_data, "--steps", 1), ("changed.csv", "fingerprint")),
 ]
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pushforward.judging import sides
+from pushforward.errors import InputError
+from pushforward.judging import audit, sides
 from pushforward.run import Run
 from test_cli import assert_refused, succeed
 
@@ -128,6 +129,33 @@ def test_pictures_that_differ_in_size_or_kind_are_named(folder: Path, tmp_path: 
     assert_refused(["audit", folder / "pictures.npy", folder / "fake.csv"], ("two tables",), tmp_path)
 
 
+def test_beside_the_digits_no_option_is_named_that_they_refuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "shots").mkdir()
+    for i in range(50):
+        Image.fromarray(rng.integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(tmp_path / "shots" / f"{i}.png")
+    monkeypatch.chdir(tmp_path / "shots")
+    remedy = "; give pictures of 8×8 in grey beside the digits, in their 17 levels"
+    assert_refused(["audit", "digits", "."], ("with shots (", remedy), tmp_path)
+    assert_refused(["audit", ".", "digits"], ("cannot compare shots (", remedy), tmp_path)
+
+
+def test_sides_from_memory_are_called_by_their_roles() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    frame = pd.DataFrame(x, columns=["a", "b"])
+    text = frame.assign(b=["x", "y"] * 30)
+    gaps = frame.assign(b=frame["b"].where(frame.index != 3))
+    for real, fake, words in (
+        (text, frame, "column 'b' holds text in real and numbers in fake"),
+        (frame, gaps, "fake: row 4, column 'b' is empty"),
+        (x, np.where(x == x[5, 1], np.nan, x), "fake: row 6, column 'x1'"),
+        (frame, frame[["a"]], "fake \\(the samples\\) lacks b, unlike real \\(the data\\)"),
+        (x, x, "fake is identical to real:"),
+    ):
+        with pytest.raises(InputError, match=words):
+            audit(real, fake)
+
+
 @pytest.mark.parametrize(("values", "words"), [([1] * 160, "1 different mode "), (range(160), "160 different modes")])
 def test_modes_that_are_no_groups_are_refused(folder: Path, tmp_path: Path, values: list[int], words: str) -> None:
     labelled = pd.read_csv(folder / "labelled.csv").assign(kind=values)
@@ -236,3 +264,5 @@ def test_a_run_whose_data_are_gone_is_audited_with_a_note(runs: Path, tmp_path: 
     succeed("fit", tmp_path / "c.csv", "--out", tmp_path / "c", *small)
     (tmp_path / "c.csv").unlink()
     assert "is not there any more" in sides(runs / "a", tmp_path / "c").notes[0]
+    words = f"{tmp_path / 'c'} needs the data that it learnt from, but there is no {tmp_path / 'c.csv'} any more"
+    assert_refused(["audit", tmp_path / "c", runs / "b.csv"], (words, "restore it"), tmp_path)

@@ -286,7 +286,8 @@ def test_the_evidence_shows_every_figure_with_its_null(page: str, table_audit: A
         assert evidence.count(name) >= 4, name
     assert evidence.count("<details") == 4 and "no proof of copying" in evidence
     rows = evidence.count('class="evidence"')
-    assert rows == evidence.count('class="law"') and evidence.count("equal laws <span>") == rows - 4
+    without = 3 * 4  # shares of what is missed have no law but 0
+    assert rows == evidence.count('class="law"') and evidence.count("equal laws <span>") == rows - without
     assert f"{100 * table_audit.share_of_log2:.0f} % of log 2" in evidence
 
 
@@ -303,6 +304,11 @@ def test_tables_show_what_sets_a_missed_group_apart_and_copies_beside_their_orig
     assert len(lines) == 12
     assert all(lines[i][1] == lines[i + 1][1] for i in range(0, 12, 2))
     assert differences.count("Copied:") == 1  # only the flow's training data are known
+
+
+def test_it_is_said_that_intervals_are_of_one_column_and_p_values_of_all(page: str, table_audit: Audit) -> None:
+    assert "Intervals are of each column alone, while p is corrected for all columns and pairs together" in page
+    assert table_audit.table is not None and "each column alone" in table_audit.table.to_json()["intervals"]
 
 
 def test_columns_and_pairs_stand_worst_first(data: ReportData, page: str) -> None:
@@ -427,6 +433,7 @@ def test_the_terminal_shows_each_figure_with_its_kind(data: ReportData) -> None:
     assert "Nearer to the data: flow before vae (p = .003), vae and gan in no known order" in text
     assert re.search(r"Of two halves of the data .* with \d+ it would have noticed \d+ %\.", text)
     assert "The page: report.html" in text and NASTY in text
+    assert re.search(r"A group of [.\d]+ % of the data without a sample would have been noticed", text)
     assert max(len(line) for line in text.splitlines() if line.startswith(("flow", "vae", "gan"))) <= 120
 
 
@@ -436,6 +443,14 @@ def test_the_terminal_drops_a_column_nobody_asked(
     text = printed(ReportData("a", "", {}, 0, pictures[0], [FamilyRecord("b", pictures[1], audit=picture_audit)]))
     assert "log p(x)" not in text and "density" not in text and "told apart" in text
     assert not picture_audit.copying.copied and "copied" not in text.split("The samples")[0]
+
+
+def test_the_terminal_gives_an_interval_where_nothing_is_missed() -> None:
+    rows = np.random.default_rng(0).normal(size=(2, 120, 2))
+    nothing = audit(*rows)
+    text = printed(ReportData("a", "", {}, 0, rows[0], [FamilyRecord("b", rows[1], audit=nothing)], ("x", "y")))
+    assert not nothing.missed.clusters
+    assert f"{100 * nothing.missed.lost.high:.1f}]" in text.split("told apart")[1].splitlines()[1]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (-3.2, 17), (1e-7, 2e-7), (-5e8, 1e9), (2, 2), (0, 0)])

@@ -80,7 +80,7 @@ class Sides:
     def _sources(self) -> dict[str, str]:
         """What a person calls the sets that have a name of their own, by their roles."""
         sets = {"real": self.real, "fake": self.fake, "train_real": self.train_real}
-        named = {role: x.name for role, x in sets.items() if x is not None and x.name != Dataset.name}
+        named = {role: x.name for role, x in sets.items() if x is not None and x.name not in (role, Dataset.name)}
         return named | ({"real": f"the test part of {self.real.name}"} if self.reference == "test part" else {})
 
     def _left_out(self) -> tuple[str, ...]:
@@ -129,13 +129,13 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
         both = _sides_with_run(real, run_real, run_fake, seed, reading)
     elif run_real is not None:
-        samples, parts = _apart(_load(fake, _beside_run(run_real, reading))), run_real.splits()
+        samples, parts = _apart(_load(fake, _beside_run(run_real, reading), "fake")), run_real.splits()
         # whoever made the samples may have learnt from the same part
         both = Sides(parts.test, samples, parts.train.thinned(_most(run_real), seed), reference="test part")
     else:
         both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
     if train is not None:
-        both = replace(both, train_real=_load(train, reading), reference="held-out data")
+        both = replace(both, train_real=_load(train, reading, "train"), reference="held-out data")
     both = _named_alike(_in_one_form(both))
     if train is not None:
         _check_held_out(both)
@@ -174,7 +174,7 @@ def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, readin
     """Data, or what another run kept, against a run's samples."""
     if run_real is None:
         context = run.context_names or None
-        dataset = run.schema.conform(_load(real, {"context": context, **_beside_run(run, reading)}))
+        dataset = run.schema.conform(_load(real, {"context": context, **_beside_run(run, reading)}, "real"))
         if dataset.fingerprint() == run.record["data"]["fingerprint"]:
             return _sides_of_run(run, run.splits(), seed)
         return _held_out(run, _apart(dataset), "held-out data", seed)
@@ -301,7 +301,7 @@ def _beside(reading: dict[str, Any], modes: str | None) -> dict[str, Any]:
 def _with(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
     """Patterns with the column of modes beside them; what is wrong with it is said of ``--modes``."""
     try:
-        return _load(source, _beside(reading, modes))
+        return _load(source, _beside(reading, modes), "real")
     except InputError as error:
         raise InputError(str(error).replace("--context", "--modes") if modes else str(error)) from error
 
@@ -309,11 +309,11 @@ def _with(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
 def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
     """Samples without the column of modes, which they may or may not have."""
     if modes is None:
-        return _load(source, reading)
+        return _load(source, reading, "fake")
     try:
-        return _load(source, _beside(reading, modes))
+        return _load(source, _beside(reading, modes), "fake")
     except InputError:
-        return _load(source, reading)
+        return _load(source, reading, "fake")
 
 
 def _modes(real: Dataset, name: str) -> Array:
@@ -322,8 +322,11 @@ def _modes(real: Dataset, name: str) -> Array:
     return real.entries(name)
 
 
-def _load(source: Any, reading: dict[str, Any]) -> Dataset:
-    return source if isinstance(source, Dataset) else load(source, **reading)
+def _load(source: Any, reading: dict[str, Any], role: str) -> Dataset:
+    """A source as a data set, under its role where it has no name of its own."""
+    if isinstance(source, Dataset):
+        return replace(source, name=role) if source.name == Dataset.name else source
+    return load(source, **({} if isinstance(source, (str, Path)) else {"name": role}) | reading)
 
 
 def _in_one_form(both: Sides) -> Sides:
@@ -378,7 +381,10 @@ def _check_series(real: Dataset, fake: Dataset) -> None:
 def _check_pictures(real: Dataset, fake: Dataset) -> None:
     """Refuse pictures of another size or with other colours, with the option that brings them together."""
     form, other = (x.numeric().shape[1:] for x in (real, fake))
-    remedy = "--mode L or --mode RGB" if form[:2] == other[:2] else f"--size {form[0]}x{form[1]}"
+    option = "--mode L or --mode RGB" if form[:2] == other[:2] else f"--size {form[0]}x{form[1]}"
+    remedy = f"bring them together, for folders with {option}"
+    if "digits" in (real.file_kind, fake.file_kind):  # which no option frames, nor would others have their levels then
+        remedy = "give pictures of 8×8 in grey beside the digits, in their 17 levels"
     if form != other:
         both = f"{real.name} ({real.describe()}) with {fake.name} ({fake.describe()})"
-        raise InputError(f"cannot compare {both}; bring them together, for folders with {remedy}")
+        raise InputError(f"cannot compare {both}; {remedy}")

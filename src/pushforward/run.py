@@ -190,6 +190,9 @@ class Run:
         origin = dict(self.record["data"]["origin"])
         if self.record["data"]["inside"]:
             origin["source"] = str(self.directory / origin["source"])
+        if origin["source"] != "digits" and not Path(origin["source"]).exists():
+            gone = f"{self.directory} needs the data that it learnt from, but there is no {origin['source']} any more"
+            raise InputError(f"{gone}; restore it, or fit again")
         dataset = load(**origin)
         if dataset.fingerprint() != self.record["data"]["fingerprint"]:
             raise RunError(

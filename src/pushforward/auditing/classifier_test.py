@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from pushforward.auditing.discriminators import FEATURES, PICTURES, Learner, combined, limited
 from pushforward.auditing.figure import Figure, Null
-from pushforward.auditing.resampling import permutation_p_value, relabellings
+from pushforward.auditing.resampling import is_smallest, permutation_p_value, relabellings
 from pushforward.auditing.stages import Pool, Stage
 from pushforward.auditing.statistics import balanced_accuracy, gains, js_lower_bound
 
@@ -47,6 +47,19 @@ class ClassifierTest:
     def n_test(self) -> int:
         """How many patterns were judged."""
         return len(self.position)
+
+    @property
+    def strongest(self) -> str:
+        """The discriminator of the smallest p-value; of several, as in clear cases, the one most often right.
+
+        Where all of them combined are right as often, it is they.
+        """
+        return min(self.each, key=lambda name: (self.each[name].p_value, -self.each[name].value, name != TOGETHER))
+
+    @property
+    def clear(self) -> bool:
+        """Whether no relabelling did as well."""
+        return is_smallest(self.p_value, RELABELLINGS)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""

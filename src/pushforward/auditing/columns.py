@@ -33,7 +33,8 @@ class ColumnDifference:
         statistic: ``Kolmogorov–Smirnov``, or ``total variation`` where values repeat.
         adjusted: The p-value for all comparisons made together (Benjamini & Hochberg 1995).
         low: The distance of the two laws is hardly smaller: it is 0 where the p-value does not speak against equal
-            laws by Kolmogorov and Smirnov's test.
+            laws by Kolmogorov and Smirnov's test. The interval is of this column alone, as ``p_value`` is and
+            ``adjusted`` is not.
         high: It is hardly greater. The interval covers as often as asked where laws are equal and values do not repeat,
             elsewhere more often.
         most: Of a column of categories the one whose shares differ most, in words; empty for numbers.

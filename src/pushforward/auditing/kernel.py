@@ -13,7 +13,7 @@ from pushforward.auditing.embeddings import LINES, Discrepancy, Pooled, grams, u
 from pushforward.auditing.figure import Figure, Null
 from pushforward.auditing.moments import moment_differences
 from pushforward.auditing.patterns import check_features
-from pushforward.auditing.resampling import permutation_p_value, relabellings
+from pushforward.auditing.resampling import is_smallest, permutation_p_value, relabellings
 from pushforward.auditing.transport import directions, lines, sliced_wasserstein
 from pushforward.evidence import Estimate
 
@@ -48,6 +48,8 @@ class KernelTests:
         p_value: Of equal laws, corrected for having tried several statistics.
         statistics: Each distance with its interval, its null law and its own p-value.
         kid: The kernel inception distance; it has no part in the aggregated test.
+        strongest: The statistic that the aggregated p-value is of: the furthest beyond its null law, by weight.
+        clear: Whether no relabelling went as far.
         notes: What else a reader should know, such as how a large pool was treated.
     """
 
@@ -55,6 +57,8 @@ class KernelTests:
     p_value: float
     statistics: dict[str, Figure]
     kid: Figure
+    strongest: str
+    clear: bool
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ class KernelTests:
             "p_value": self.p_value,
             "statistics": {name: figure.to_json() for name, figure in self.statistics.items()},
             "kid": self.kid.to_json(),
+            "strongest": self.strongest,
             "notes": list(self.notes),
         }
 
@@ -126,7 +131,10 @@ def kernel_test(
     figures = {name: _figure(name + suffix, ends, values, n, level) for name, (ends, values) in found.items()}
     kid = kernel_inception_distance(real, fake, rng, features, level)
     name = f"largest of MMD², energy distance, sliced Wasserstein distance and differences of moments{suffix}"
-    return KernelTests(name, permutation_p_value(float(largest[0]), largest[1:]), figures, kid, tuple(notes))
+    strongest = max(found, key=lambda name: WEIGHTS.get(name, 1.0) * _beyond(found[name][1]))
+    p_value = permutation_p_value(float(largest[0]), largest[1:])
+    clear = is_smallest(p_value, len(largest) - 1)
+    return KernelTests(name, p_value, figures, kid, strongest, clear, tuple(notes))
 
 
 def kernel_inception_distance(
@@ -200,6 +208,12 @@ def _standardised(values: Float[np.ndarray, " draws"]) -> Float[np.ndarray, " dr
     """In units of all labellings, the true one too; rounded, so that equal figures stay equal in any order of sums."""
     spread = float(values.std())
     return np.round((values - values.mean()) / spread, 4) if spread > 0 else np.zeros_like(values)
+
+
+def _beyond(values: Float[np.ndarray, " draws"]) -> float:
+    """The first in units of the others: in clear cases still further for a greater difference, as its rank is not."""
+    spread = float(values[1:].std())
+    return float(values[0] - values[1:].mean()) / spread if spread > 0 else 0.0
 
 
 def _figure(name: str, ends: Ends, values: Float[np.ndarray, " draws"], n: int, level: float) -> Figure:

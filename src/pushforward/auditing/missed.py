@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pushforward.auditing.patterns import check_features
-from pushforward.auditing.shares import clopper_pearson, share_ratio
+from pushforward.auditing.shares import clopper_pearson, excess, share_ratio
 from pushforward.auditing.shortfall import Shortfall, shortfall
 from pushforward.evidence import Estimate
 
@@ -68,11 +68,13 @@ class Cluster:
 
 @dataclass(frozen=True, eq=False)
 class Missed:
-    """What the samples miss.
+    """What the samples miss. Intervals of shares take the missed clusters as given.
 
     Arguments:
         share: The share of the data in missed clusters, with the p-value of equal laws. Where none was found
             the upper end is the share that, were it missing, would have been noticed with the interval's level.
+        held: The share of the samples in missed clusters.
+        lost: How much less that is than the data's: the mass that the samples lack there.
         clusters: Disjoint missed clusters, the greatest loss first; with probability ``1 - level`` none is by chance.
         tested: How many clusters were tested.
         smallest_missed_share: The smallest share of the data that, forming a cluster of which the samples had
@@ -80,6 +82,8 @@ class Missed:
     """
 
     share: Estimate
+    held: Estimate
+    lost: Estimate
     clusters: tuple[Cluster, ...]
     tested: int
     smallest_missed_share: float
@@ -94,6 +98,8 @@ class Missed:
         smallest = self.smallest_missed_share
         return {
             "share": self.share.to_json(),
+            "held": self.held.to_json(),
+            "lost": self.lost.to_json(),
             "p_value": self.p_value,
             "clusters": [cluster.to_json() for cluster in self.clusters],
             "tested": self.tested,
@@ -146,15 +152,19 @@ def missed(
         for j in _disjoint(tests, nodes, level)
     ]
     clusters.sort(key=lambda cluster: -cluster.lost)
-    lost = sum(cluster.real_count for cluster in clusters)
-    low, high = clopper_pearson(lost, n, level)
+    a, b = (sum(counts) for counts in ([c.real_count for c in clusters], [c.fake_count for c in clusters]))
     smallest, surely = (tests.noticeable(np.arange(1, n + 1), n, m, power) for power in (0.8, 1 - level))
-    if not clusters:
-        high = 1.0 if math.isnan(surely) else surely
-    name = f"data in missed clusters ({features}, {tested} clusters)"
+    nothing = 0.0, 1.0 if math.isnan(surely) else surely
     p_value = float(tests.adjusted.min(initial=1.0))
-    share = Estimate(name, lost / n, low, high, n, "share", 1 - level, p_value=p_value)
-    return Missed(share, tuple(clusters), tested, smallest)
+    share, held, lost = (
+        Estimate(f"{what} missed clusters ({features}, {tested} clusters)", *ends, size, "share", 1 - level, p_value=p)
+        for what, ends, size, p in (
+            ("data in", (a / n, *(clopper_pearson(a, n, level) if clusters else nothing)), n, p_value),
+            ("samples in", (b / m, *clopper_pearson(b, m, level)), m, None),
+            ("data lost in", (a / n - b / m, *(excess(a, n, b, m, level) if clusters else nothing)), n, p_value),
+        )
+    )
+    return Missed(share, held, lost, tuple(clusters), tested, smallest)
 
 
 def _tree(

@@ -81,6 +81,7 @@ class TableDifferences:
         """Plain values; of the pairs the first hundred."""
         return {
             "level": self.level,
+            "intervals": "of each column alone, while adjusted p-values are for all columns and pairs together",
             "columns": [c.to_json() for c in self.columns],
             "pairs": [p.to_json() for p in self.pairs[:SHOWN]],
             "n_pairs": len(self.pairs),

@@ -137,18 +137,28 @@ def equals(known: np.ndarray, fake: np.ndarray, what: str) -> str | None:
 
 
 def copies(a: tuple[str, np.ndarray], b: tuple[str, np.ndarray]) -> str | None:
-    """A note if every fake pattern occurs among the real ones; an error if the two are one set."""
+    """A note if every fake pattern occurs among the real ones; an error if the two are one set.
+
+    Of few values, draws may agree by chance but for their order, of which a single value has none.
+    """
     (name_real, real), (name_fake, fake) = a, b
     rows_real, rows_fake = _rows(real), _rows(fake)
     known, made = set(rows_real), set(rows_fake)
     few_values = len(made) < len(rows_fake) / 2  # then equal rows are no surprise
-    if few_values or not made <= known:
-        return None
-    if sorted(rows_real) == sorted(rows_fake):
+    same_order = len(made) > 1 and rows_real == rows_fake
+    same = same_order or sorted(rows_real) == sorted(rows_fake)
+    if same and (same_order or not few_values):
         raise InputError(
             f"{name_fake} is identical to {name_real}: the same {len(fake):,} patterns; give generated patterns "
             "and data they were not taken from"
         )
+    if same:
+        return (
+            f"{name_fake} has the values of {name_real}, and each of them as often: so would one file given twice, "
+            "and so may draws of so few values by chance"
+        )
+    if few_values or not made <= known:
+        return None
     return f"every one of the {len(fake):,} fake patterns occurs among the real ones: {NOT_DRAWN}"
 
 

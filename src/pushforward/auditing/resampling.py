@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = ["permutation_p_value", "relabellings"]
+__all__ = ["is_smallest", "permutation_p_value", "relabellings"]
 
 
 def relabellings(n: int, m: int, count: int, rng: np.random.Generator) -> Bool[np.ndarray, "count n_plus_m"]:
@@ -35,3 +35,13 @@ def permutation_p_value(observed: float, null: Float[np.ndarray, " draws"]) -> f
     """
     slack = 1e-12 * max(1.0, abs(observed))  # equal figures, summed in another order
     return (1 + int((null >= observed - slack).sum())) / (1 + len(null))
+
+
+def is_smallest(p_value: float, draws: int) -> bool:
+    """Whether no relabelling had as large a figure: the p-value is then as small as so many can make it.
+
+    Example:
+        >>> is_smallest(permutation_p_value(3.0, np.array([1.0, 2.0])), 2)
+        True
+    """
+    return p_value * (1 + draws) < 1.5

@@ -108,14 +108,36 @@ def score_interval(value: float, fixed: float, ratio: float, z: float) -> tuple[
 def share_ratio(b: int, m: int, a: int, n: int, level: float = 0.05) -> Estimate:
     r"""How many times the share :math:`a/n` the share :math:`b/m` is, for :math:`a \ge 1`.
 
-    Given :math:`a + b`, the count b is binomial with odds :math:`\rho m/n` where shares are small, so Clopper
-    and Pearson's ends become those of ρ; for large shares the interval is conservative.
+    The interval is Miettinen and Nurminen's (1985) score interval of a ratio of shares, after Koopman (1984): all
+    :math:`\rho` with
+
+    .. math:: \left(\frac bm - \rho \frac an\right)^2 \le z^2 \, \frac{n + m}{n + m - 1}
+        \left(\frac{q (1 - q)}m + \rho^2 \frac{p (1 - p)}n\right),
+
+    where :math:`p` and :math:`q = \rho p` are the likeliest shares of that ratio. It is near its level for shares of
+    any size.
 
     Example:
         >>> print(share_ratio(2, 100, 20, 200))
-        samples for each real pattern 0.200 [0.023, 0.823] (estimate, n = 22)
+        samples for each real pattern 0.200 [0.052, 0.744] (estimate, n = 22)
     """
-    low, high = clopper_pearson(b, a + b, level)
-    odds = [end / (1 - end) if end < 1 else math.inf for end in (low, high)]
-    value = (b / m) / (a / n)
-    return Estimate("samples for each real pattern", value, odds[0] * n / m, odds[1] * n / m, a + b, level=1 - level)
+    from scipy.optimize import brentq
+    from scipy.stats import norm
+
+    value, z2 = (b / m) / (a / n), float(norm.isf(level / 2)) ** 2 * (n + m) / (n + m - 1)
+
+    def beyond(ratio: float) -> float:
+        one, other = n + b, ratio * (m + a)
+        p = 2 * (a + b) / (one + other + math.sqrt((one - other) ** 2 + 4 * ratio * (n - a) * (m - b)))
+        q = ratio * p
+        return (b / m - ratio * a / n) ** 2 - z2 * (q * (1 - q) / m + ratio**2 * p * (1 - p) / n)
+
+    # next to the ratio seen, for there the likeliest shares may not vary at all
+    low = float(brentq(beyond, 0.0, value * (1 - 1e-9))) if b else 0.0
+    near = value * (1 + 1e-9) + 1e-9
+    far = 2 * near
+    while beyond(far) <= 0:
+        far *= 2
+    return Estimate(
+        "samples for each real pattern", value, low, float(brentq(beyond, near, far)), a + b, level=1 - level
+    )

@@ -26,6 +26,9 @@ from pushforward.evidence import Estimate
 
 __all__ = ["Answer", "Audit", "classifiers_share", "p_text", "percent"]
 
+ELSEWHERE = 0.1
+"""Where the samples have surely less than this of their mass, they hardly are."""
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -91,8 +94,13 @@ class Audit:
     @property
     def p_value(self) -> float:
         """Of equal laws: of two tests, each with its share of the level (weighted Bonferroni, Holm 1979)."""
+        return min(1.0, *self._weighted)
+
+    @property
+    def _weighted(self) -> tuple[float, float]:
+        """The classifiers' p-value and the distances', each over its share of the level."""
         share = classifiers_share(self.table is not None)
-        return min(1.0, self.classifiers.p_value / share, self.kernel.p_value / (1 - share))
+        return self.classifiers.p_value / share, self.kernel.p_value / (1 - share)
 
     @property
     def distinguishable(self) -> bool:
@@ -155,7 +163,7 @@ class Audit:
             Answer(
                 "missed",
                 bool(self.missed.clusters),
-                Figure(self.missed.share),
+                Figure(self.missed.lost),
                 self.missed.p_value,
                 self._missed(),
             ),
@@ -175,11 +183,17 @@ class Audit:
         return " ".join(filter(None, [told, self._modes(), *others, self.resolution.sentence()]))
 
     def strongest(self) -> str:
-        """The single test that speaks most clearly against equal laws."""
-        tests = {f"a classifier ({name})": figure.p_value for name, figure in self.classifiers.each.items()}
-        tests |= {name: figure.p_value for name, figure in self.kernel.statistics.items()}
-        known = {name: p for name, p in tests.items() if p is not None}
-        return min(known, key=lambda name: known[name])
+        """What speaks most clearly against equal laws: the best of the test that decides the p-value, or of both.
+
+        Both where neither classifiers nor distances are outdone by a relabelling, for their p-values are then as small
+        as relabelling can make them and say no more.
+        """
+        best = self.classifiers.strongest
+        classifier = f"a classifier ({best}, right on {percent(self.classifiers.each[best].estimate)})"
+        if self.classifiers.clear and self.kernel.clear:
+            return f"{classifier} and {self.kernel.strongest}, alike: no relabelling goes as far in either"
+        of_classifiers, of_distances = self._weighted
+        return classifier if of_classifiers < of_distances else self.kernel.strongest
 
     def _told(self) -> str:
         right = (
@@ -209,18 +223,17 @@ class Audit:
         clusters = self.missed.clusters
         if not clusters:
             return "No group of the data is under-covered beyond chance."
-        if self.missed.share.value > 0.5:
-            return (
-                f"The samples lie elsewhere than most of the data ({p_text(self.missed.p_value)}): regions that hold "
-                f"{percent(self.missed.share)} of the data have too few of them."
-            )
-        first = clusters[0]
-        groups = "One group of the data is" if len(clusters) == 1 else f"{len(clusters)} groups of the data are"
-        return (
-            f"{groups} under-covered ({p_text(self.missed.p_value)}), holding {percent(self.missed.share)} of the "
-            f"data; the worst holds {100 * first.real_share:.1f} % of the data and {100 * first.fake_share:.1f} % "
-            "of the samples."
+        one, first = len(clusters) == 1, clusters[0]
+        groups = "One region" if one else f"{len(clusters)} regions"
+        worst = f"; the worst has {100 * first.real_share:.1f} % and {100 * first.fake_share:.1f} %"
+        sentence = (
+            f"{groups} with {percent(self.missed.share)} of the data {'holds' if one else 'hold'} only "
+            f"{percent(self.missed.held)} of the samples ({p_text(self.missed.p_value)}){'' if one else worst}: "
+            f"{percent(self.missed.lost)} of the data is missed."
         )
+        if self.missed.share.low > 0.5 and self.missed.held.high < ELSEWHERE:
+            return f"The samples lie elsewhere than most of the data. {sentence}"
+        return sentence
 
     def _modes(self) -> str:
         """Which known modes have too few samples."""

@@ -21,7 +21,7 @@ def existing(source: str | os.PathLike[str]) -> Path:
     path = Path(source).expanduser()
     try:
         if path.is_dir():
-            return path
+            return path.resolve()
         if not path.exists():
             raise InputError(f"there is no file or folder {path}; give an existing path, or 'digits'")
         if not path.is_file():

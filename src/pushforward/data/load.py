@@ -48,6 +48,10 @@ class _Request:
     time: str | None = None
     window: int | None = None
 
+    def called(self, what: str) -> str:
+        """What to call a source from memory in an error: its name, if it has one of its own."""
+        return what if self.name == Dataset.name else self.name
+
 
 def load(
     source: Any,
@@ -211,7 +215,7 @@ def _parquet(request: _Request) -> dict[str, Any]:
 
 
 def _frame(request: _Request) -> dict[str, Any]:
-    return _table(read_frame(request.source, request.selection), request)
+    return _table(read_frame(request.source, request.selection, request.called("the frame")), request)
 
 
 def _npz(request: _Request) -> dict[str, Any]:
@@ -225,11 +229,11 @@ def _npy(request: _Request) -> dict[str, Any]:
 
 
 def _array(request: _Request) -> dict[str, Any]:
-    return _from_array(numbers(request.source, "the array"), request)
+    return _from_array(numbers(request.source, request.called("the array")), request)
 
 
 def _tensor(request: _Request) -> dict[str, Any]:
-    return _from_array(numbers(tensor_to_numpy(request.source), "the tensor"), request)
+    return _from_array(numbers(tensor_to_numpy(request.source), request.called("the tensor")), request)
 
 
 def _from_array(

@@ -52,15 +52,15 @@ def _as_declared(table: Any) -> Any:
     return table
 
 
-def read_frame(frame: Any, selection: Selection) -> Columns:
-    """Take columns of numbers and of names from a pandas frame; its index is left out."""
+def read_frame(frame: Any, selection: Selection, where: str) -> Columns:
+    """Take columns of numbers and of names from a pandas frame, called ``where``; its index is left out."""
     import pyarrow as pa
 
     frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
-    modelled, context = selection.of(list(frame.columns), "the frame")
-    with reading("the frame", "numbers and text"):
+    modelled, context = selection.of(list(frame.columns), where)
+    with reading(where, "numbers and text"):
         table = pa.Table.from_pandas(frame[modelled + context], preserve_index=False)
-        return _clean(table, "the frame", modelled, context)
+        return _clean(table, where, modelled, context)
 
 
 def _clean(table: Any, where: str, modelled: list[str], context: list[str]) -> Columns:

@@ -31,7 +31,7 @@ def table(data: ReportData) -> Group:
         "without support": [_share(f.audit, 2) for f in data.families],
     }
     if any(f.audit is not None and f.audit.copying.copied for f in data.families):
-        columns["copied"] = [_where_found(f.audit, 3) for f in data.families]
+        columns["copied"] = [_share(f.audit, 3) for f in data.families]
     shown = {title: _aligned(cells) for title, cells in columns.items() if any(map(any, cells))}
     grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     grid.add_column("", no_wrap=True, min_width=max((len(f.name) for f in data.families), default=0))
@@ -79,18 +79,13 @@ def _share(audit: Audit | None, question: int) -> tuple[str, str]:
 
 
 def _missed(audit: Audit | None) -> tuple[str, str]:
-    """The share of the data in missed groups, or the modes by name where they are known."""
+    """The share of the data that is missed, or the modes by name where they are known."""
     if audit is None:
         return "", ""
     modes = () if audit.modes is None else audit.modes.under_covered
     if modes:
         return f"mode{'s' * (len(modes) > 1)} {', '.join(modes[:NAMED])}{' …' * (len(modes) > NAMED)}", ""
-    return _where_found(audit, 1)
-
-
-def _where_found(audit: Audit | None, question: int) -> tuple[str, str]:
-    """The same where it is beyond chance."""
-    return ("none", "") if audit is not None and not audit.answers()[question].found else _share(audit, question)
+    return _share(audit, 1)
 
 
 def _closing(data: ReportData) -> list[str]:
@@ -105,6 +100,8 @@ def _closing(data: ReportData) -> list[str]:
         lines.append(audits[0].verdict())
     elif audits:
         lines.append(f"Guessing is right on 50 %; {_power(audits[0], 'the classifier')}.")
+    if len(audits) > 1:
+        lines += _groups(audits)
     lines += [f"Note: {note}" for note in data.notes]
     if "page" in data.provenance:
         lines.append(f"The page: {data.provenance['page']}")
@@ -119,6 +116,13 @@ def _told(families: list[FamilyRecord]) -> str:
     named = [[f"{n} ({p_text(a.p_value)})" for n, a in audits if a.distinguishable is told] for told in (True, False)]
     parts = [f"{what}: {', '.join(n)}" for what, n in zip(("Told from the data", "Not told"), named, strict=True) if n]
     return f"{'. '.join(parts)}."
+
+
+def _groups(audits: list[Audit]) -> list[str]:
+    """Which group, without a sample, none of the audits would have overlooked."""
+    least = max(audit.resolution.missed_share for audit in audits)
+    noticed = "would have been noticed in each family's samples, four times in five"
+    return [] if math.isnan(least) else [f"A group of {100 * least:.1f} % of the data without a sample {noticed}."]
 
 
 def _power(audit: Audit, subject: str = "it") -> str:

@@ -107,7 +107,7 @@ def _support(audit: Audit) -> dict[str, Any]:
 
 
 def _faults(audit: Audit) -> dict[str, Any]:
-    figures = (Figure(audit.missed.share), audit.unsupported.share)
+    figures = (*map(Figure, (audit.missed.lost, audit.missed.share, audit.missed.held)), audit.unsupported.share)
     clusters = len(audit.missed.clusters)
     caption = (
         f"{clusters or 'None'} of {audit.missed.tested} clusters, tested together, hold{'s' * (clusters == 1)} too few "

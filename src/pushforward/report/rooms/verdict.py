@@ -64,7 +64,7 @@ def _paragraph(audits: dict[str, Audit], ranking: tuple[Before, ...]) -> str:
     if ranking:
         sentences.append(f"The nearest to the data first: {ranked(ranking)}.")
     faults = [
-        _by("Groups of the data are missed by {}.", audits, 1, lambda a: f"{percent(a.missed.share)} of the data"),
+        _by("Groups of the data are missed by {}.", audits, 1, lambda a: f"{percent(a.missed.lost)} of the data"),
         _by("Samples far from all data come from {}.", audits, 2, lambda a: percent(a.unsupported.share.estimate)),
         _by("Copies come from {}.", audits, 3, lambda a: f"{percent(a.copying.copies.estimate)} of its samples"),
     ]
