@@ -450,6 +450,14 @@ def test_windows_that_depend_on_their_neighbours_are_left_out_and_what_remains_i
     assert kept == 60 and "so their p-values are too small" in told and "--window" in told
 
 
+def test_every_day_of_the_week_stays_when_windows_are_left_out() -> None:
+    times = pd.date_range("2020-01-01", periods=24 * 450, freq="h")
+    table = pd.DataFrame({"date": times, "x": autoregression(0.9945, len(times), 0)})
+    both = sides(table, table.assign(x=autoregression(0.9945, len(times), 1)), time="date", window=24)
+    assert len(both.real) < 80 and "even these depend" in both.notes[0]
+    assert len(set(both.real.context["date"][:, 0] // 86_400 % 7)) == 7
+
+
 def hours(begin: str, n: int, seed: int) -> pd.DataFrame:
     times = pd.date_range(begin, periods=n, freq="h")
     week = np.sin(2 * np.pi * times.hour / 24) + 2.0 * (times.day_of_week > 4)

@@ -15,7 +15,7 @@ from pushforward.auditing import audit as audit_arrays
 from pushforward.auditing.two_sample import Observe
 from pushforward.data import Dataset, Splits, load, split
 from pushforward.data.alike import alike
-from pushforward.data.apart import apart, gaps, in_phase, relation, thinned
+from pushforward.data.apart import apart, closest, gaps, in_phase, thinned
 from pushforward.data.columns import Columns
 from pushforward.data.dataset import Array
 from pushforward.data.views import overlapping
@@ -96,7 +96,7 @@ class Sides:
         if self.real.kind != "series":
             return ()
         ordered = [data for data in (self.real, self.fake) if bool(data.context) == bool(self.real.context)]
-        found = max(filter(None, map(relation, ordered)), key=lambda each: each.correlation, default=None)
+        found = closest(ordered)
         told = f"the windows that were compared depend on their neighbours ({found})"
         independent = "the tests take them to be independent, so their p-values are too small"
         remedy = "give longer series, or longer windows with --window"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from pushforward.data.series import seconds_of
 from pushforward.data.views import overlapping
 from pushforward.errors import InputError
 
-__all__ = ["Relation", "apart", "gaps", "in_phase", "relation", "thinned"]
+__all__ = ["Relation", "apart", "closest", "gaps", "in_phase", "relation", "thinned"]
 
 HARDLY = 0.2
 """A correlation of neighbouring windows that the tests bear."""
@@ -124,18 +125,29 @@ def relation(data: Dataset, lag: int = 1) -> Relation | None:
 def thinned(sets: Sequence[Dataset], fewest: int) -> tuple[list[Dataset], tuple[str, ...]]:
     """One window in k of each series, for the smallest k at which windows hardly depend on the next that is kept.
 
-    All have the same k, which keeps them in step; at least ``fewest`` windows are left of each.
+    All have the same k, which keeps them in step; at least ``fewest`` windows are left of each. With a calendar k has
+    no divisor in common with the number of places in the week at which windows begin, so that all of them stay.
 
     Returns:
         The series, and what was done in a sentence.
     """
     most = max(1, min(map(len, sets)) // fewest)
-    k = next((k for k in range(1, most) if not any(relation(data, k) for data in sets)), most)
+    places = _places(sets[0])
+    steps = [k for k in range(1, most + 1) if math.gcd(k, places) == 1]
+    k = next((k for k in steps if closest(sets, k) is None), steps[-1])
     if k == 1:
         return list(sets), ()
-    found = max(filter(None, map(relation, sets)), key=lambda relation: relation.correlation)
-    kept = f"neighbouring windows depend on each other ({found}), so one in {k} was kept and the others left out"
+    found = f"neighbouring windows depend on each other ({closest(sets)})"
+    left = closest(sets, k)
+    still = f"; even these depend on each other ({left}), which makes p-values somewhat too small" if left else ""
+    kept = f"{found}, so one in {k} was kept and the others left out{still}"
     return [data.take(slice(0, None, k)) for data in sets], (kept,)
+
+
+def closest(sets: Sequence[Dataset], lag: int = 1) -> Relation | None:
+    """The strongest :func:`relation` in any of the sets, if there is one."""
+    found = (relation(data, lag) for data in sets)
+    return max(filter(None, found), key=lambda each: each.correlation, default=None)
 
 
 def gaps(sets: Sequence[Dataset]) -> tuple[str, ...]:
@@ -162,6 +174,13 @@ def _cycles(interval: str) -> tuple[str, ...]:
     """The cycles in which windows may begin at different places, the longest first."""
     step = seconds_of(interval)
     return ("week", "day") if step < DAY else ("week",) if step < WEEK else ("year",)
+
+
+def _places(data: Dataset) -> int:
+    """At how many places of the week windows begin that follow each other; 1 without a calendar of hours or days."""
+    if data.kind != "series" or not 0 < (step := seconds_of(data.interval)) < WEEK:
+        return 1
+    return WEEK // math.gcd(WEEK, round(step * data.windows.shape[1]))
 
 
 def _place(stamps: Array, cycle: str) -> Array:
