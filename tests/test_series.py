@@ -496,7 +496,8 @@ def test_exported_samples_of_a_series_are_read_as_the_windows_they_are(run: Run,
     with pytest.raises(InputError, match="separate windows"):
         run.forecast(exported, 3)
     data = frame(48 * 60)
-    assert len(sides(data, exported, time="date", window=48).fake) == 60
+    both = sides(data, exported, time="date", window=48)
+    assert len(both.fake) == 60 and any("samples.csv has no times" in note for note in both.notes)
     with pytest.raises(InputError, match=r"without times.*as FAKE"):
         sides(exported, run.directory)
     plain = fit(data[["load", "count"]], "autoregressive", out=tmp_path / "plain", series=True, window=24, steps=2)

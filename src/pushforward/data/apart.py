@@ -66,15 +66,18 @@ def in_phase(real: Dataset, fake: Dataset, fewest: int) -> tuple[Dataset, tuple[
     Windows that begin elsewhere in a cycle look different whatever the laws are.
 
     Arguments:
-        real: A series with a calendar; anything else leaves ``fake`` as it is.
-        fake: The same.
+        real: A series; without a calendar it leaves ``fake`` as it is.
+        fake: Another, which may have none.
         fewest: How many windows that do not overlap must be left.
 
     Returns:
-        The series, and what was done in a sentence, or that it could not be.
+        The series, and what was done in a sentence, or why it could not be.
     """
-    if not real.interval or not fake.interval or not real.context or not fake.context:
+    if not real.context:
         return fake, ()
+    if not fake.context:
+        unknown = f"{fake.name} has no times, so whether its windows begin at the same time of the day or week as those"
+        return fake, (f"{unknown} of {real.name} is not known; if not, that alone may tell them apart",)
     first, begins = (next(iter(data.context.values()))[:, 0] for data in (real, fake))
     stride = fake.windows.shape[1] if overlapping(fake.windows) else 1
     cycles = _cycles(real.interval)
