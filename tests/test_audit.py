@@ -298,8 +298,28 @@ def test_a_mode_that_the_classifier_never_names_is_said() -> None:
     mode = np.repeat(["left", "right", "rare"], [95, 100, 5])
     real[95:195] += 8.0
     fake[95:195] += 8.0
-    notes = audit(real, fake, modes=mode).notes
-    assert any("recognises none of the data of rare" in note for note in notes)
+    found = audit(real, fake, modes=mode)
+    assert any("recognises none of the data of rare" in note for note in found.notes)
+    assert "Of 3 known modes the samples cover 2" in found.verdict()
+
+
+def test_modes_that_the_columns_do_not_show_get_no_verdict() -> None:
+    mode = np.random.default_rng(2).integers(3, size=200)
+    found = audit(gaussian(200), gaussian(200, seed=1), modes=mode)
+    assert found.modes is None and "known modes" not in found.verdict()
+    assert any("a classifier does not tell the modes apart" in note for note in found.notes)
+
+
+def test_samples_that_name_their_modes_are_counted_by_these_names() -> None:
+    mode, of_fake = (np.random.default_rng(seed).integers(3, size=200) for seed in (2, 3))
+    of_fake[of_fake == 2] = 0
+    found = audit(gaussian(200), gaussian(200, seed=1), modes=mode, fake_modes=of_fake).modes
+    assert found is not None and found.missing == ("2",)
+    assert [m.fake_count for m in found.modes] == np.bincount(of_fake, minlength=3).tolist()
+    with pytest.raises(InputError, match="fake_modes has shape"):
+        audit(gaussian(200), gaussian(200, seed=1), modes=mode, fake_modes=of_fake[1:])
+    with pytest.raises(InputError, match="modes too"):
+        audit(gaussian(200), gaussian(200, seed=1), fake_modes=of_fake)
 
 
 def test_equal_rows_of_few_values_are_no_copies() -> None:

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import fisher_exact, hypergeom
 
 from pushforward.auditing.missed import missed
-from pushforward.auditing.modes import assign_modes, mixture_modes, mode_coverage, reverse_kl
+from pushforward.auditing.modes import assign_modes, assigned_coverage, mixture_modes, mode_coverage, reverse_kl
 from pushforward.auditing.shares import share_ratio
 from pushforward.auditing.shortfall import shortfall
 from pushforward.auditing.unsupported import unsupported
@@ -344,6 +344,27 @@ def test_a_mode_of_a_single_pattern_is_left_to_the_others() -> None:
     x = np.random.default_rng(21).normal(size=(60, 2))
     assigned = assign_modes(x, ["a"] * 59 + ["b"], x + 1.0, np.random.default_rng(0))
     assert len(assigned.fake) == 60 and assigned.error.value >= 1 / 60
+
+
+def test_what_a_classifier_mistakes_for_a_mode_does_not_cover_it() -> None:
+    """The samples lack mode 2, but some are called so; a mode that the classifier never names still counts."""
+    rng = np.random.default_rng(22)
+
+    def draw(n: int, modes: int) -> tuple[np.ndarray, np.ndarray]:
+        mode = rng.integers(modes, size=n)
+        return 3.0 * mode[:, None] + rng.normal(size=(n, 2)) * [1, 0.1] @ [[1, 1], [-1, 1]], mode
+
+    wrongly = 0
+    for _ in range(20):
+        (real, mode), (lacking, _), (equal, _) = draw(600, 3), draw(600, 2), draw(600, 3)
+        without = assigned_coverage(assign_modes(real, mode, lacking, rng))
+        assert without.of == 3 and next(m for m in without.modes if m.name == "2").fake_count > 0
+        wrongly += without.covered == 3
+        assert assigned_coverage(assign_modes(real, mode, equal, rng)).covered == 3
+    assert wrongly <= 3
+    mode[:3] = 7
+    coverage = assigned_coverage(assign_modes(real, mode, equal, rng))
+    assert (coverage.of, coverage.covered, coverage.missing) == (4, 3, ())
 
 
 def test_modes_that_cannot_be_compared_are_refused() -> None:

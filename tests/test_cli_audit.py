@@ -266,3 +266,36 @@ def test_a_run_whose_data_are_gone_is_audited_with_a_note(runs: Path, tmp_path: 
     assert "is not there any more" in sides(runs / "a", tmp_path / "c").notes[0]
     words = f"{tmp_path / 'c'} needs the data that it learnt from, but there is no {tmp_path / 'c.csv'} any more"
     assert_refused(["audit", tmp_path / "c", runs / "b.csv"], (words, "restore it"), tmp_path)
+
+
+def test_modes_are_counted_beside_a_run(folder: Path, tmp_path: Path) -> None:
+    """The column that the model does not know, that it is told, and that it learnt."""
+    data, small = folder / "labelled.csv", ["--steps", 2, "--set", "hidden=[8,8]", "--device", "cpu"]
+    for name, options in (("blind", ["--drop", "kind"]), ("told", ["--context", "kind"]), ("whole", [])):
+        rows = pd.concat([pd.read_csv(data)] * 5) + np.random.default_rng(0).normal(size=(800, 3)) * [1, 1, 0]
+        rows.astype({"kind": int}).to_csv(tmp_path / "many.csv", index=False)
+        succeed("fit", tmp_path / "many.csv", "--out", tmp_path / name, *options, *small)
+    for real in (data, tmp_path / "many.csv", tmp_path / "blind"):
+        both = sides(real, tmp_path / "blind", modes="kind")
+        assert both.modes is not None and len(both.modes) == len(both.real) and both.fake_modes is None
+        assert both.real.columns == ("a", "b")
+    assert (both.train_fake is not None) and set(both.modes) == {0, 1, 2, 3}
+    assert sides(tmp_path / "blind", folder / "fake.csv", modes="kind").modes is not None
+    told = sides(data, tmp_path / "told", modes="kind")
+    assert told.modes is not None and told.fake_modes is None, "the conditions are the data's own"
+    whole = sides(data, tmp_path / "whole", modes="kind")
+    assert whole.fake_modes is not None and len(whole.fake_modes) == len(whole.fake)
+    assert any("is also one of the columns that were compared" in note for note in whole.notes)
+    assert_refused(
+        ["audit", data, tmp_path / "blind", "--modes", "sort"], ("labelled.csv", "sort", "--modes"), tmp_path
+    )
+    assert_refused(["audit", tmp_path / "blind", data, "--modes", "sort"], ("many.csv", "sort", "--modes"), tmp_path)
+
+
+def test_samples_with_a_column_of_modes_are_counted_by_it(folder: Path, tmp_path: Path) -> None:
+    fake = pd.read_csv(folder / "fake.csv")
+    fake.assign(kind=np.arange(len(fake)) % 3).to_csv(tmp_path / "fake.csv", index=False)
+    value = succeed("audit", folder / "labelled.csv", tmp_path / "fake.csv", "--modes", "kind", "--json").json
+    assert value["modes"]["missing"] == ["3"]
+    assert sum(mode["fake_count"] for mode in value["modes"]["modes"]) == len(fake)
+    assert any("labelled with" in note for note in value["notes"])

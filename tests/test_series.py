@@ -11,16 +11,18 @@ import pandas as pd
 import pytest
 import torch
 from scipy import stats
+from scipy.signal import lfilter
 from torch import Tensor
 from typer.testing import CliRunner
 
 import pushforward as pf
-from pushforward.data import Dataset, Schema
+from pushforward.data import Dataset, Schema, export
 from pushforward.data.series import Steps
 from pushforward.errors import InputError, PushforwardError
 from pushforward.event import Block, Event
 from pushforward.fitting import fit
 from pushforward.forecasting import Forecast, crps, forecast
+from pushforward.judging import sides
 from pushforward.models.series import StepAutoregressive
 from pushforward.networks.causal import CausalConvolutions
 from pushforward.networks.relative import History, Relative
@@ -427,3 +429,78 @@ def test_an_audit_of_two_series_counts_each_step_once() -> None:
     real, fake = (pf.load(np.cumsum(rng.normal(size=700)) / 9, series=True, window=12) for _ in range(2))
     found = pf.audit(real, fake)
     assert (found.n_real, found.n_fake) == (58, 58)
+
+
+def autoregression(phi: float, n: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=n)
+    noise[0] /= np.sqrt(1 - phi**2)
+    return np.asarray(lfilter([1.0], [1.0, -phi], noise))
+
+
+def test_windows_that_depend_on_their_neighbours_are_left_out_and_what_remains_is_told() -> None:
+    def notes(phi: float, n: int) -> tuple[int, str]:
+        series = (autoregression(phi, n, seed) for seed in (0, 1))
+        both = sides(*series, series=True, window=24)
+        return len(both.real), " ".join((*both.notes, *both._of_series()))
+
+    assert notes(0.0, 7200) == (300, "")
+    kept, told = notes(0.97, 7200)
+    assert 50 <= kept < 300 and "neighbouring windows depend" in told and "p-values" not in told
+    kept, told = notes(0.99, 1440)
+    assert kept == 60 and "so their p-values are too small" in told and "--window" in told
+
+
+def test_every_day_of_the_week_stays_when_windows_are_left_out() -> None:
+    times = pd.date_range("2020-01-01", periods=24 * 450, freq="h")
+    table = pd.DataFrame({"date": times, "x": autoregression(0.9945, len(times), 0)})
+    both = sides(table, table.assign(x=autoregression(0.9945, len(times), 1)), time="date", window=24)
+    assert len(both.real) < 80 and "even these depend" in both.notes[0]
+    assert len(set(both.real.context["date"][:, 0] // 86_400 % 7)) == 7
+
+
+def hours(begin: str, n: int, seed: int) -> pd.DataFrame:
+    times = pd.date_range(begin, periods=n, freq="h")
+    week = np.sin(2 * np.pi * times.hour / 24) + 2.0 * (times.day_of_week > 4)
+    return pd.DataFrame({"date": times, "x": week + 0.3 * np.random.default_rng(seed).normal(size=n)})
+
+
+def test_windows_of_both_begin_at_the_same_time_of_the_week() -> None:
+    real, fake = hours("2020-01-01", 24 * 70, 0), hours("2021-03-03 07:00", 24 * 70, 1)
+    found = pf.audit(real, fake, time="date", window=24)
+    assert not found.distinguishable and found.n_fake == 63
+    assert any("the first 161 steps of data were left out" in note for note in found.notes)
+    short = pf.audit(real, hours("2021-03-03 07:00", 24 * 53, 1), time="date", window=24)
+    assert short.n_fake == 52 and any("the same time of the day" in note for note in short.notes)
+    between = pf.audit(real, hours("2021-03-03 07:30", 24 * 70, 1), time="date", window=24)
+    assert any("begin at other times of the day" in note for note in between.notes)
+
+
+def test_gaps_are_counted_on_each_side() -> None:
+    real, fake = (np.random.default_rng(seed).normal(size=(1440, 2)) for seed in (0, 1))
+    fake[np.random.default_rng(2).random(1440) < 0.3, 1] = np.nan
+    (note,) = sides(real, fake, series=True, window=24)._of_series()
+    assert "0 % of 'x1' in data; 3" in note and "the last one before them" in note
+
+
+def test_exported_samples_of_a_series_are_read_as_the_windows_they_are(run: Run, tmp_path: Path) -> None:
+    samples = run.sample(60, given={"date": "2016-07-01"})
+    exported = tmp_path / "samples.csv"
+    export(samples, exported)
+    read = pf.load(exported, time="date")
+    np.testing.assert_allclose(read.windows, samples.windows)
+    assert pf.load(exported, series=True, window=48).describe() == read.describe()
+    with pytest.raises(InputError, match="--window 48"):
+        pf.load(exported, series=True, window=12)
+    with pytest.raises(InputError, match="separate windows"):
+        pf.split(read)
+    with pytest.raises(InputError, match="separate windows"):
+        run.forecast(exported, 3)
+    data = frame(48 * 60)
+    both = sides(data, exported, time="date", window=48)
+    assert len(both.fake) == 60 and any("samples.csv has no times" in note for note in both.notes)
+    with pytest.raises(InputError, match=r"without times.*as FAKE"):
+        sides(exported, run.directory)
+    plain = fit(data[["load", "count"]], "autoregressive", out=tmp_path / "plain", series=True, window=24, steps=2)
+    drawn = tmp_path / "drawn.csv"
+    export(plain.sample(60), drawn)
+    assert len(sides(drawn, plain.directory).fake) == 60

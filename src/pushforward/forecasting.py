@@ -201,6 +201,8 @@ def history_of(history: Any, schema: Schema, selection: Selection | None, delimi
     name = source.name if isinstance(source, Path) else "the history"
     time = schema.context[0].name if schema.context else None
     steps = read_steps(source, name, time, selection or Selection(), delimiter, coding.interval)
+    if steps.window is not None:
+        raise InputError(f"{name} holds separate windows, which have no last step; give the series up to now")
     return _ordered(steps, coding, name)
 
 

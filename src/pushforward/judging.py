@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ import numpy as np
 from pushforward.auditing import Audit
 from pushforward.auditing import audit as audit_arrays
 from pushforward.auditing.two_sample import Observe
-from pushforward.data import Dataset, Splits, load
+from pushforward.data import Dataset, Splits, load, split
 from pushforward.data.alike import alike
+from pushforward.data.apart import apart, closest, gaps, in_phase, thinned
+from pushforward.data.columns import Columns
 from pushforward.data.dataset import Array
+from pushforward.data.views import overlapping
 from pushforward.errors import InputError, PushforwardError
 from pushforward.run import Run
 from pushforward.training.stream import seed_of
@@ -42,6 +47,7 @@ class Sides:
         train_real: The data that the generator learnt from.
         train_fake: Samples for the discriminators to learn from.
         modes: The known mode of each real pattern.
+        fake_modes: The known mode of each sample.
         reference: What ``real`` is.
         notes: What else a reader should know of the sources.
     """
@@ -51,6 +57,7 @@ class Sides:
     train_real: Dataset | None = None
     train_fake: Dataset | None = None
     modes: Array | None = None
+    fake_modes: Array | None = None
     reference: str = "data"
     notes: tuple[str, ...] = ()
 
@@ -69,19 +76,31 @@ class Sides:
             levels=real.names,
             features=features,
             modes=None if self.modes is None else list(self.modes),
+            fake_modes=None if self.fake_modes is None else list(self.fake_modes),
             reference=self.reference,
             sources=self._sources(),
             seed=seed,
             level=level,
             observe=observe,
         )
-        return replace(found, notes=(*found.notes, *self.notes, *self._left_out()))
+        return replace(found, notes=(*found.notes, *self.notes, *self._of_series(), *self._left_out()))
 
     def _sources(self) -> dict[str, str]:
         """What a person calls the sets that have a name of their own, by their roles."""
         sets = {"real": self.real, "fake": self.fake, "train_real": self.train_real}
         named = {role: x.name for role, x in sets.items() if x is not None and x.name not in (role, Dataset.name)}
         return named | ({"real": f"the test part of {self.real.name}"} if self.reference == "test part" else {})
+
+    def _of_series(self) -> tuple[str, ...]:
+        """What of series makes the tests say too much: gaps, and windows that depend on each other."""
+        if self.real.kind != "series":
+            return ()
+        ordered = [data for data in (self.real, self.fake) if bool(data.context) == bool(self.real.context)]
+        found = closest(ordered)
+        told = f"the windows that were compared depend on their neighbours ({found})"
+        independent = "the tests take them to be independent, so their p-values are too small"
+        remedy = "give longer series, or longer windows with --window"
+        return (*gaps([self.real, self.fake]), *((f"{told}: {independent}; {remedy}",) if found else ()))
 
     def _left_out(self) -> tuple[str, ...]:
         """How many corrupt pictures of each source were."""
@@ -106,7 +125,9 @@ def audit(
         real: Anything :func:`pushforward.load` takes, or a run, which stands for the data it kept for the verdict.
         fake: Samples in the same form, or a run, which stands for its model's.
         train: The data that the generator learnt from, where ``real`` is other data: copies are looked for there.
-        modes: A column of ``real`` that names each pattern's mode; it is not compared.
+        modes: A column of ``real`` that names each pattern's mode; it is not compared. Where ``fake`` has it too, it
+            names the samples' modes, else a classifier does. A run's model may have learnt it like any other column:
+            then it names both's modes, and is compared.
         features: What distances are of: ``columns`` for rows; ``pixels``, ``pca``, ``convolutions``,
             ``efficientnet-lite0`` or ``onnx:PATH`` for pictures.
         seed: Of samples drawn, of the order of patterns and of the discriminators.
@@ -127,32 +148,32 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
     if run_fake is not None:
         if train is not None:
             raise InputError(f"{fake} is a run and knows what it learnt from; leave --train out")
-        both = _sides_with_run(real, run_real, run_fake, seed, reading)
+        both = _sides_with_run(real, run_real, run_fake, seed, reading, modes)
     elif run_real is not None:
-        samples, parts = _apart(_load(fake, _beside_run(run_real, reading), "fake")), run_real.splits()
+        parts, samples = _parts(run_real, modes), _without(fake, _beside_run(run_real, reading), modes)
         # whoever made the samples may have learnt from the same part
-        both = Sides(parts.test, samples, parts.train.thinned(_most(run_real), seed), reference="test part")
+        train = parts.train.thinned(_most(run_real), seed)
+        both = replace(_independent(parts.test, samples), train_real=train, reference="test part")
     else:
-        both = Sides(_apart(_with(real, reading, modes)), _apart(_without(fake, reading, modes)))
+        both = _independent(_with(real, _beside(reading, modes), modes), _without(fake, reading, modes))
     if train is not None:
         both = replace(both, train_real=_load(train, reading, "train"), reference="held-out data")
     both = _named_alike(_in_one_form(both))
     if train is not None:
         _check_held_out(both)
-    return both if modes is None else replace(both, modes=_modes(both.real, modes))
+    return both if modes is None else _with_modes(both, modes, drawn=run_fake is not None)
 
 
 def _check_held_out(both: Sides) -> None:
     """Refuse training data that are the data themselves: these would pass for held-out data."""
-    real, learnt = both.real, both.train_real
-    if learnt is None:
+    if both.train_real is None:
         return
-    if learnt.kind == "series":  # of the data the windows that do not overlap were taken
-        learnt = learnt.take(slice(0, None, learnt.windows.shape[1]))
-    if len(learnt) == len(real) and _patterns(learnt) == _patterns(real):
+    real, learnt = _patterns(both.real), _patterns(both.train_real)
+    # Of a series some windows were taken, and training data have them at every step.
+    if real == learnt or (both.real.kind == "series" and set(real) <= set(learnt)):
         raise InputError(
-            f"the training data ({learnt.name}) are the data themselves ({real.name}), so nothing was held out: "
-            "leave --train out, or give as REAL data that the generator did not learn from"
+            f"the training data ({both.train_real.name}) are the data themselves ({both.real.name}), so nothing was "
+            "held out: leave --train out, or give as REAL data that the generator did not learn from"
         )
 
 
@@ -170,15 +191,21 @@ def _named_alike(both: Sides) -> Sides:
     return replace(both, real=real, fake=fake, train_real=train_real, train_fake=next(named, None))
 
 
-def _sides_with_run(real: Any, run_real: Run | None, run: Run, seed: int, reading: dict[str, Any]) -> Sides:
+def _sides_with_run(
+    real: Any, run_real: Run | None, run: Run, seed: int, reading: dict[str, Any], modes: str | None
+) -> Sides:
     """Data, or what another run kept, against a run's samples."""
     if run_real is None:
-        context = run.context_names or None
-        dataset = run.schema.conform(_load(real, {"context": context, **_beside_run(run, reading)}, "real"))
-        if dataset.fingerprint() == run.record["data"]["fingerprint"]:
-            return _sides_of_run(run, run.splits(), seed)
-        return _held_out(run, _apart(dataset), "held-out data", seed)
-    parts = run_real.splits()
+        context = [*run.context_names, *filter(None, [_unknown(run, modes)])] or None
+        dataset = _with(real, {"context": context, **_beside_run(run, reading)}, _unknown(run, modes))
+        _check_times(dataset, run)
+        dataset = run.schema.conform(dataset)
+        if run.learns_from(dataset):
+            return _sides_of_run(run, split(dataset, seed=run.seed), seed)
+        (real,), notes = thinned([apart(dataset, FEWEST)], FEWEST)
+        both = _held_out(run, real, "held-out data", seed)
+        return replace(both, notes=(*both.notes, *notes))
+    parts = _parts(run_real, modes)
     run.schema.check(parts.test)
     same_data = run_real.record["data"]["fingerprint"] == run.record["data"]["fingerprint"]
     if not same_data or run_real.seed != run.seed:
@@ -204,18 +231,22 @@ def _held_out(run: Run, real: Dataset, reference: str, seed: int) -> Sides:
     return Sides(real, fake, reference="data", notes=(gone,))
 
 
-def _apart(dataset: Dataset) -> Dataset:
-    """Of a series the windows that do not overlap: each step counts once, as tests of independent patterns ask."""
-    if dataset.kind != "series":
-        return dataset
-    window = dataset.windows.shape[1]
-    apart = dataset.take(slice(0, None, window))
-    if len(apart) < FEWEST:
-        few = f"{dataset.name} has {len(apart)} windows of {window} steps that do not overlap"
-        raise InputError(
-            f"{few}, but an audit needs {FEWEST} or more; give a longer series, or shorter windows with --window"
-        )
-    return apart
+def _independent(real: Dataset, fake: Dataset) -> Sides:
+    """Both, of series the windows that begin in step with the calendar and that tests may take as independent."""
+    if (real.kind, fake.kind) != ("series", "series"):
+        return Sides(real, fake)
+    fake, begun = in_phase(real, fake, FEWEST)
+    separate = not overlapping(fake.windows)  # draws, which depend on nothing
+    real, fake = apart(real, FEWEST), apart(fake, FEWEST)
+    kept, left_out = thinned([real] if separate else [real, fake], FEWEST)
+    return Sides(kept[0], fake if separate else kept[1], notes=(*begun, *left_out))
+
+
+def _check_times(real: Dataset, run: Run) -> None:
+    """Refuse windows without times beside a run whose samples are drawn for given times."""
+    if real.kind == "series" and not overlapping(real.windows) and not real.context and run.schema.context:
+        without = f"{real.name} holds windows without times, and {run.directory} draws samples for the times of data"
+        raise InputError(f"{without}; give a series or a run as REAL, and {real.name} as FAKE")
 
 
 def _beside_run(run: Run, reading: dict[str, Any]) -> dict[str, Any]:
@@ -295,19 +326,41 @@ def _as_run(source: Any) -> Run | None:
 
 def _beside(reading: dict[str, Any], modes: str | None) -> dict[str, Any]:
     """How to read patterns with a column of modes beside them."""
-    return reading if modes is None else {**reading, "context": modes}
+    return reading if modes is None else {**reading, "context": [modes]}
+
+
+def _unknown(run: Run, modes: str | None) -> str | None:
+    """The column of modes, if a run's model knows it neither as a column of patterns nor as a condition."""
+    patterns = run.schema.patterns
+    columns = patterns.columns if isinstance(patterns, Columns) else ()
+    known = {column.name for column in (*run.schema.context, *columns)}
+    return None if modes in known else modes
 
 
 def _with(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
-    """Patterns with the column of modes beside them; what is wrong with it is said of ``--modes``."""
+    """Patterns with the column of modes beside them."""
+    with _said_of_modes(modes):
+        return _load(source, reading, "real")
+
+
+def _parts(run: Run, modes: str | None) -> Splits:
+    """A run's data with the column of modes beside them, as they were divided."""
+    unknown = _unknown(run, modes)
+    with _said_of_modes(unknown):
+        return run.splits(unknown)
+
+
+@contextmanager
+def _said_of_modes(modes: str | None) -> Iterator[None]:
+    """What is wrong with the column of modes, which is read as a condition is, is said of ``--modes``."""
     try:
-        return _load(source, _beside(reading, modes), "real")
+        yield
     except InputError as error:
         raise InputError(str(error).replace("--context", "--modes") if modes else str(error)) from error
 
 
 def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
-    """Samples without the column of modes, which they may or may not have."""
+    """Samples with the column of modes beside them or, where they have none, without."""
     if modes is None:
         return _load(source, reading, "fake")
     try:
@@ -316,10 +369,22 @@ def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset
         return _load(source, reading, "fake")
 
 
-def _modes(real: Dataset, name: str) -> Array:
-    if name not in real.context:
-        raise InputError(f"{real.name} has no {name!r} beside its patterns to name their modes; leave --modes out")
-    return real.entries(name)
+def _with_modes(both: Sides, name: str, drawn: bool) -> Sides:
+    """With each pattern's mode, and each sample's where a column of its own says so.
+
+    The conditions under which a model's samples were ``drawn`` are those of the data, and say nothing of the samples.
+    """
+    if name in both.real.columns:
+        compared = f"{name!r}, which names the modes, is also one of the columns that were compared"
+        modes = both.real.entries(name), both.fake.entries(name)
+        return replace(both, modes=modes[0], fake_modes=modes[1], notes=(*both.notes, compared))
+    if name not in both.real.context:
+        raise InputError(
+            f"{both.real.name} has no {name!r} to name its patterns' modes; give --modes one of its columns, or leave "
+            "it out"
+        )
+    labelled = name in both.fake.context and not drawn
+    return replace(both, modes=both.real.entries(name), fake_modes=both.fake.entries(name) if labelled else None)
 
 
 def _load(source: Any, reading: dict[str, Any], role: str) -> Dataset:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -180,8 +181,11 @@ class Run:
             torch.manual_seed(seed_of(self.seed, "weights"))
             return self.family.architectures[self.architecture].from_json(self.record["model"]).to(self.device)
 
-    def data(self) -> Dataset:
+    def data(self, beside: str | None = None) -> Dataset:
         """The data it learns from, read again.
+
+        Arguments:
+            beside: A column that the model does not know, to have beside the patterns.
 
         Raises:
             InputError: If they are gone.
@@ -193,13 +197,21 @@ class Run:
         if origin["source"] != "digits" and not Path(origin["source"]).exists():
             gone = f"{self.directory} needs the data that it learnt from, but there is no {origin['source']} any more"
             raise InputError(f"{gone}; restore it, or fit again")
+        if beside is not None:
+            origin["context"] = [*self.context_names, beside]
         dataset = load(**origin)
-        if dataset.fingerprint() != self.record["data"]["fingerprint"]:
+        if not self.learns_from(dataset):
             raise RunError(
                 f"the data at {origin['source']} are no longer those this run learnt from (their fingerprint differs); "
                 "restore them, or fit again"
             )
         return dataset
+
+    def learns_from(self, dataset: Dataset) -> bool:
+        """Whether it learns from these data, whatever else stands beside their patterns."""
+        known = {column.name for column in self.schema.context}
+        own = {name: x for name, x in dataset.context.items() if name in known}
+        return replace(dataset, context=own).fingerprint() == str(self.record["data"]["fingerprint"])
 
     def reading(self, source: Any) -> dict[str, Any]:
         """How to read another source as the run's own data were read: the pictures' size and mode, what a series is."""
@@ -212,9 +224,9 @@ class Run:
         origin = self.record["data"]["origin"]
         return {name: origin[name] for name in ("time", "series", "window") if origin.get(name)}
 
-    def splits(self) -> Splits:
-        """The data, as they were divided."""
-        return split(self.data(), seed=self.seed)
+    def splits(self, beside: str | None = None) -> Splits:
+        """The data, as they were divided, with what :meth:`data` puts beside them."""
+        return split(self.data(beside), seed=self.seed)
 
     def metrics(self) -> list[dict[str, Any]]:
         """The rows of ``metrics.jsonl``; a last row cut off by a kill is left out."""

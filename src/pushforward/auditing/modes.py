@@ -16,7 +16,15 @@ from pushforward.auditing.shares import clopper_pearson, wilson
 from pushforward.errors import InputError
 from pushforward.evidence import Estimate
 
-__all__ = ["AssignedModes", "Mode", "ModeCoverage", "assign_modes", "mixture_modes", "mode_coverage"]
+__all__ = [
+    "AssignedModes",
+    "Mode",
+    "ModeCoverage",
+    "assign_modes",
+    "assigned_coverage",
+    "mixture_modes",
+    "mode_coverage",
+]
 
 FOLDS = 5
 
@@ -31,7 +39,8 @@ class Mode:
         fake_count: How many samples it holds.
         real_share: Its share of the data.
         fake_share: Its share of the samples.
-        covered: Whether it has a sample; in a mixture, one of high quality.
+        covered: Whether it has a sample; in a mixture, one of high quality; where a classifier named the modes, more
+            samples than its mistakes explain.
         p_value: Of a fair share against too few samples, alone: Fisher's exact, or binomial for a known weight.
         adjusted_p_value: The same for all modes at once (Holm 1979).
         under_covered: Whether it is a discovery.
@@ -76,12 +85,12 @@ class ModeCoverage:
 
     @property
     def covered(self) -> int:
-        """How many of the data's modes have a sample."""
+        """How many of the data's modes are covered."""
         return sum(mode.covered for mode in self.modes if mode.real_share > 0)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The data's modes without a sample."""
+        """The data's modes that are not covered, but for those that no pattern was given to."""
         return tuple(mode.name for mode in self.modes if mode.real_share > 0 and not mode.covered)
 
     @property
@@ -120,7 +129,7 @@ def mode_coverage(real_modes: Sequence[Any], fake_modes: Sequence[Any], level: f
 
     Arguments:
         real_modes: Each real pattern's mode, shape ``(n,)``.
-        fake_modes: Each sample's mode, shape ``(m,)``; if a classifier gave it, see :func:`assign_modes`.
+        fake_modes: Each sample's mode, shape ``(m,)``; if a classifier gave it, see :func:`assigned_coverage`.
         level: The chance of naming any mode under-covered if the laws are equal.
 
     Raises:
@@ -204,11 +213,28 @@ class AssignedModes:
         real: For each real pattern, by a classifier that did not learn from it, shape ``(n,)``.
         fake: For each sample, by one of the same classifiers, shape ``(m,)``.
         error: The share of real patterns whose label it got wrong.
+        true: The data's own labels, shape ``(n,)``.
     """
 
     real: np.ndarray
     fake: np.ndarray
     error: Estimate
+    true: np.ndarray
+
+    @property
+    def guessing(self) -> float:
+        """The share of labels that would be wrong if each were drawn by the modes' shares."""
+        return float(1 - np.sum((np.unique(self.true, return_counts=True)[1] / len(self.true)) ** 2))
+
+    @property
+    def knows(self) -> bool:
+        """Whether the classifier is less than half as often wrong as guessing: else the features do not show modes."""
+        return self.error.value < self.guessing / 2
+
+    @property
+    def unnamed(self) -> tuple[str, ...]:
+        """The modes that the classifier names none of the data."""
+        return tuple(sorted(map(str, set(self.true.tolist()) - set(self.real.tolist()))))
 
 
 def assign_modes(
@@ -221,8 +247,8 @@ def assign_modes(
     """Label samples by logistic regression on features, and label the data in the same way.
 
     Real patterns are labelled by the classifier of the other four folds and each sample by that of a random
-    fold, so that under equal laws both have the same errors. Compare the two labellings, not the data's own
-    with the samples': a class that is often mistaken would seem under-covered.
+    fold, so that under equal laws both have the same errors. Compare the two labellings (:func:`assigned_coverage`),
+    not the data's own with the samples': a class that is often mistaken would seem under-covered.
 
     Arguments:
         real: Features of data, shape ``(n, D)``.
@@ -239,7 +265,7 @@ def assign_modes(
         >>> modes = np.repeat(["low", "high"], 50)
         >>> x = rng.normal(size=(100, 2)) + 8.0 * (modes == "high")[:, None]
         >>> assigned = assign_modes(x, modes, x[:40], rng)
-        >>> mode_coverage(assigned.real, assigned.fake).missing
+        >>> assigned_coverage(assigned).missing
         ('high',)
     """
     from sklearn.dummy import DummyClassifier
@@ -265,8 +291,73 @@ def assign_modes(
     low, high = clopper_pearson(wrong, len(labels), level)
     name = f"labels that logistic regression gets wrong ({FOLDS} folds)"
     return AssignedModes(
-        of_real, of_fake, Estimate(name, wrong / len(labels), low, high, len(labels), "share", 1 - level)
+        of_real, of_fake, Estimate(name, wrong / len(labels), low, high, len(labels), "share", 1 - level), labels
     )
+
+
+def assigned_coverage(assigned: AssignedModes, level: float = 0.05) -> ModeCoverage:
+    r"""Compare labels that a classifier gave, and count as covered what its mistakes do not explain.
+
+        Samples without mode k would be called k as often as the data of the other modes are, mixed as the samples are:
+
+        .. math:: f_k = \sum_{j
+    e k} rac{b_j}{m - b_k} rac{C_{jk}}{n_j},
+
+        with :math:`b` the samples' labels, :math:`m` their number, and :math:`C_{jk}` of the :math:`n_j` data of mode j
+        called k by a classifier that did not learn from them. Mode k is covered if :math:`b_k` of m is more than
+        :math:`f_k (n - n_k)` of :math:`n - n_k` by Fisher's exact test at the level, each mode alone. Modes that the
+        classifier never names count among those that the data have, and are not covered.
+
+        Arguments:
+            assigned: Labels of data and samples.
+            level: Of each test of coverage; the chance of naming any mode under-covered if the laws are equal.
+
+        Example:
+            >>> true = np.repeat(["a", "b"], 50)
+            >>> called = np.where(np.arange(100) < 10, "b", true)  # a fifth of a
+            >>> error = Estimate("wrong", 0.1, 0.05, 0.18, 100, "share")
+            >>> assigned_coverage(AssignedModes(called, called[:50], error, true)).covered
+            1
+    """
+    from scipy.stats import binom, hypergeom
+
+    names, true = np.unique(assigned.true, return_inverse=True)
+    called, of_fake = (np.searchsorted(names, labels) for labels in (assigned.real, assigned.fake))
+    n, m, count = len(true), len(of_fake), len(names)
+    a, b = (np.bincount(labels, minlength=count) for labels in (called, of_fake))
+    others = n - np.bincount(true, minlength=count)
+    mistaken = np.ceil(_mistaken_share(true, called, b) * others - 1e-9).astype(int)
+    least = _least_covered(mistaken, others, m, level)
+    expected = float(np.sum(binom.sf(least - 1, m, a / n)))
+    p_values = hypergeom.cdf(b, n + m, a + b, m)
+    modes = _modes([str(name) for name in names], a.tolist(), a / n, b, b >= least, p_values, level)
+    named = a + b > 0
+    return ModeCoverage(modes, count, expected, reverse_kl(b[named], a[named], level))
+
+
+def _mistaken_share(
+    true: Int[np.ndarray, " n"], called: Int[np.ndarray, " n"], b: Int[np.ndarray, " k"]
+) -> Float[np.ndarray, " k"]:
+    """How often each mode's name would be given to patterns of the others, mixed as the samples ``b`` are."""
+    confused = np.zeros((len(b), len(b)))
+    np.add.at(confused, (true, called), 1.0)
+    confused /= confused.sum(1, keepdims=True)
+    right = np.diag(confused)
+    return np.asarray((b @ confused - b * right) / np.maximum(1, b.sum() - b))
+
+
+def _least_covered(
+    mistaken: Int[np.ndarray, " k"], others: Int[np.ndarray, " k"], m: int, level: float
+) -> Int[np.ndarray, " k"]:
+    """The fewest of m samples that are more than ``mistaken`` of ``others`` data explain; m + 1 if none are enough."""
+    from scipy.stats import hypergeom
+
+    low, high = np.zeros_like(others), np.full_like(others, m + 1)
+    while bool((high - low > 1).any()):
+        middle = (low + high) // 2
+        enough = hypergeom.sf(middle - 1, m + others, middle + mistaken, m) <= level
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high
 
 
 def _modes(

@@ -17,7 +17,7 @@ from pushforward.auditing.features import extract
 from pushforward.auditing.frechet import frechet
 from pushforward.auditing.kernel import kernel_test
 from pushforward.auditing.missed import Missed, missed
-from pushforward.auditing.modes import ModeCoverage, assign_modes, mode_coverage
+from pushforward.auditing.modes import ModeCoverage, assign_modes, assigned_coverage, mode_coverage
 from pushforward.auditing.pairs import TableDifferences, compare_table
 from pushforward.auditing.patterns import check_comparable, checked, copies, equals, fractions, repeated, thinned
 from pushforward.auditing.resolution import Resolution
@@ -88,6 +88,7 @@ def audit(
     levels: Sequence[Sequence[str]] = (),
     features: str | None = None,
     modes: Sequence[Any] | None = None,
+    fake_modes: Sequence[Any] | None = None,
     reference: str = "data",
     sources: Mapping[str, str] = MappingProxyType({}),
     seed: int = 0,
@@ -113,6 +114,7 @@ def audit(
         features: One of :data:`~pushforward.auditing.features.EXTRACTORS`; by default ``columns`` for rows and
             ``convolutions`` for pictures.
         modes: The known mode of each real pattern, shape ``(N,)``; then the samples' modes are counted.
+        fake_modes: The known mode of each sample, shape ``(M,)``; without them a classifier names the samples' modes.
         reference: What ``real`` is, for the figures' names.
         sources: Where ``real``, ``fake`` and ``train_real`` are from, by these names, for errors and notes.
         seed: Of every random choice.
@@ -137,7 +139,11 @@ def audit(
     notes: list[str] = []
     given = {"real": real, "fake": fake, "train_real": train_real, "train_fake": train_fake}
     called = {what: f"{what} ({sources[what]})" if what in sources else what for what in given}
-    named = modes if modes is None else _modes(modes, len(real))
+    if modes is None and fake_modes is not None:
+        raise InputError("fake_modes are counted against the data's: give modes too, or neither")
+    named = {} if modes is None else {"real": _modes(modes, len(real))}
+    if fake_modes is not None:
+        named["fake"] = _one_each("fake_modes", fake_modes, "fake", len(fake))
     kept = {what: checked(called[what], x, pictures, columns) for what, x in given.items() if x is not None}
     for what, x in kept.items():
         check_comparable((called["real"], kept["real"]), (called[what], x))
@@ -151,13 +157,13 @@ def audit(
     notes += found.notes
     of_columns = tuple(tuple(each) for each in levels)
     sets = _Sets(patterns, dict(zip(patterns, found.sets, strict=True)), found.name, names, of_columns)
-    labels = None if named is None else named[chosen["real"]]
+    labels = {what: x[chosen[what]] for what, x in named.items()}
     return replace(_audit(sets, labels, reference, rng, level, notes, observe), kept=chosen)
 
 
 def _audit(
     sets: _Sets,
-    modes: np.ndarray | None,
+    modes: dict[str, np.ndarray],
     reference: str,
     rng: np.random.Generator,
     level: float,
@@ -261,22 +267,32 @@ def _table(sets: _Sets, rng: np.random.Generator, level: float) -> TableDifferen
 
 def _covered(
     real: np.ndarray,
-    modes: np.ndarray | None,
+    modes: dict[str, np.ndarray],
     fake: np.ndarray,
     rng: np.random.Generator,
     level: float,
     notes: list[str],
 ) -> ModeCoverage | None:
-    """Which known modes the samples cover, by a classifier of modes that is as often wrong on both."""
-    if modes is None:
+    """Which known modes the samples cover: by their own labels, or by a classifier that is as often wrong on both."""
+    if not modes:
         return None
-    assigned = assign_modes(real, list(modes), fake, rng, level)
-    notes.append(f"a classifier named the modes; it is wrong on {100 * assigned.error.value:.0f} % of the data")
-    if unnamed := sorted(map(str, set(modes.tolist()) - set(assigned.real.tolist()))):
+    if "fake" in modes:
+        notes.append("the samples' modes are those that they are labelled with; whether they look it was not asked")
+        return mode_coverage(modes["real"].tolist(), modes["fake"].tolist(), level)
+    assigned = assign_modes(real, modes["real"].tolist(), fake, rng, level)
+    wrong = f"it is wrong on {100 * assigned.error.value:.0f} % of the data"
+    if not assigned.knows:
+        guessing = f"{wrong} where guessing is on {100 * assigned.guessing:.0f} %"
         notes.append(
-            f"it recognises none of the data of {', '.join(unnamed)}, so whether samples cover that is not known"
+            f"which modes the samples cover is not known: a classifier does not tell the modes apart ({guessing}); "
+            "give the samples the same column of modes"
         )
-    return mode_coverage(list(assigned.real), list(assigned.fake), level)
+        return None
+    notes.append(f"a classifier named the modes; {wrong}, and what its mistakes explain does not count as covered")
+    if assigned.unnamed:
+        unnamed = ", ".join(assigned.unnamed)
+        notes.append(f"it recognises none of the data of {unnamed}, so whether samples cover that is not known")
+    return assigned_coverage(assigned, level)
 
 
 def _default(real: np.ndarray) -> str:
@@ -293,13 +309,18 @@ def _names(columns: Sequence[str] | None, real: np.ndarray) -> tuple[str, ...]:
 
 
 def _modes(modes: Sequence[Any], n: int) -> np.ndarray:
-    labels = np.asarray(modes)
-    if labels.shape != (n,):
-        raise InputError(f"modes has shape {labels.shape}, but real has {n} patterns: give one mode for each")
+    labels = _one_each("modes", modes, "real", n)
     several = len(np.unique(labels))
     if several < 2 or several > n / 5:
         counted = f"{several:,} different mode{'s' * (several > 1)} for {n:,} patterns"
         raise InputError(f"modes names {counted}: name two or more, with five or more patterns each on average")
+    return labels
+
+
+def _one_each(name: str, modes: Sequence[Any], what: str, n: int) -> np.ndarray:
+    labels = np.asarray(modes)
+    if labels.shape != (n,):
+        raise InputError(f"{name} has shape {labels.shape}, but {what} has {n} patterns: give one mode for each")
     return labels
 
 

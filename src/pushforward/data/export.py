@@ -12,6 +12,7 @@ import numpy as np
 
 from pushforward.data.dataset import Array, Dataset
 from pushforward.data.selection import listed
+from pushforward.data.series import PLACE
 from pushforward.errors import InputError
 from pushforward.storage import whole
 
@@ -66,8 +67,8 @@ def _refuse_replacing(path: Path, force: bool) -> None:
 def _columns(data: Dataset) -> dict[str, Array]:
     if data.kind == "series":  # a row for each step of each window
         windows, steps = len(data), data.windows.shape[1]
-        at = {"window": np.repeat(np.arange(windows), steps), "step": np.tile(np.arange(steps), windows)}
-        return at | {name: data.column(name).ravel() for name in data.columns}
+        at = np.repeat(np.arange(windows), steps), np.tile(np.arange(steps), windows)
+        return dict(zip(PLACE, at, strict=True)) | {name: data.column(name).ravel() for name in data.columns}
     return {name: data.entries(name) for name in (*data.columns, *data.context)}
 
 

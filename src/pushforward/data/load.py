@@ -25,7 +25,7 @@ from pushforward.data.delimited import read_delimited
 from pushforward.data.files import existing
 from pushforward.data.pictures import Framing, Progress, frame_pictures, read_pictures
 from pushforward.data.selection import Selection, as_names, listed
-from pushforward.data.series import default_window, read_steps
+from pushforward.data.series import Steps, default_window, read_steps
 from pushforward.data.tables import Columns, read_frame, read_parquet
 from pushforward.data.views import windows_of
 from pushforward.errors import InputError
@@ -277,6 +277,8 @@ def _series(request: _Request) -> dict[str, Any]:
     for j, column in enumerate(steps.columns):
         if np.isnan(steps.values[:, j]).all():
             raise InputError(f"{request.name}: column {column!r} has no values; leave it out with --drop {column}")
+    if steps.window is not None:
+        return _separate_windows(steps, steps.window, request)
     window = default_window(steps.interval) if request.window is None else request.window
     if window < 2:
         raise InputError(f"--window is a number of steps from 2 on, not {window}")
@@ -293,6 +295,14 @@ def _series(request: _Request) -> dict[str, Any]:
         "context": stamps,
         "interval": steps.interval,
     }
+
+
+def _separate_windows(steps: Steps, window: int, request: _Request) -> dict[str, Any]:
+    """Windows that follow from no common series, as samples do not; without times."""
+    if request.window not in (None, window):
+        raise InputError(f"{request.name} holds windows of {window} steps; give --window {window}")
+    windows = steps.values.reshape(-1, window, len(steps.columns))
+    return {"kind": "series", "values": windows, "columns": steps.columns}
 
 
 _SELECTED = frozenset({"columns", "drop", "context"})

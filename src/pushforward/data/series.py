@@ -16,8 +16,10 @@ from pushforward.errors import InputError
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex, Series
 
-__all__ = ["INTERVALS", "Steps", "default_window", "read_steps", "seconds_of", "stamps_after"]
+__all__ = ["INTERVALS", "PLACE", "Steps", "default_window", "read_steps", "seconds_of", "stamps_after"]
 
+PLACE = ("window", "step")
+"""The columns that say where a row of samples stands."""
 MOST_MISSING = 20
 """Times as many steps as rows, beyond which gaps are no longer gaps."""
 CYCLES = {86_400: "day", 604_800: "week", 31_557_600: "year"}
@@ -36,18 +38,20 @@ class Steps:
         columns: The variables' names.
         stamps: The time of each step in seconds since 1970, ``(n,)`` of int64; ``None`` without a calendar.
         interval: The step as pandas writes it (``3600s``, ``1MS``); empty without a calendar.
+        window: Where the steps are those of separate windows, one window after another: how many each has.
     """
 
     values: Array
     columns: tuple[str, ...]
     stamps: Array | None = None
     interval: str = ""
+    window: int | None = None
 
 
 def read_steps(
     source: Any, name: str, time: str | None, selection: Selection, delimiter: str | None = None, interval: str = ""
 ) -> Steps:
-    """Read a series from a file, a frame or an array.
+    """Read a series from a file, a frame or an array; or separate windows, as samples of a series are written.
 
     Arguments:
         source: A path to CSV, TSV or Parquet; a pandas frame; an array ``(n, V)``.
@@ -64,8 +68,10 @@ def read_steps(
     frame = _frame_of(source, name, delimiter)
     if frame.empty:
         raise InputError(f"{name} has no steps; give at least one")
-    stamps = None
-    if time is not None:
+    stamps, window = None, _window_of(frame)
+    if window is not None:
+        frame = frame.drop(columns=list(PLACE))
+    elif time is not None:
         if time not in frame:
             columns = listed(frame.columns)
             raise InputError(f"{name} has no column {time!r} of times; give one of its columns with --time: {columns}")
@@ -73,7 +79,7 @@ def read_steps(
     modelled, _ = selection.of(list(frame.columns), name)
     values = np.stack([_numbers(frame[column], column, name) for column in modelled], 1)
     if stamps is None:
-        return Steps(values, tuple(modelled))
+        return Steps(values, tuple(modelled), window=window)
     return _regular(values, tuple(modelled), _times(stamps, name), name, interval)
 
 
@@ -126,8 +132,19 @@ def _frame_of(source: Any, name: str, delimiter: str | None) -> DataFrame:
     x = np.asarray(source)
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or x.dtype.kind not in "biuf":
-        raise InputError(f"{name} has shape {x.shape} and type {x.dtype}; a series is steps of numbers (n, variables)")
+        form = f"{name} has shape {x.shape} and type {x.dtype}; a series is steps of numbers (n, variables)"
+        raise InputError(f"{form}, or samples of one in .csv or .parquet")
     return pd.DataFrame(x, columns=[f"x{j}" for j in range(x.shape[1])])
+
+
+def _window_of(frame: DataFrame) -> int | None:
+    """How many steps each window has, if the rows are the steps of window 0, of window 1 and so on; else ``None``."""
+    if not set(PLACE) <= set(frame):
+        return None
+    window, step = (frame[name].to_numpy() for name in PLACE)
+    steps = int((window == window[0]).sum())
+    whole = np.divmod(np.arange(len(frame)), steps)
+    return steps if all(map(np.array_equal, whole, (window, step))) and len(frame) % steps == 0 else None
 
 
 def _delimited(path: Path, delimiter: str | None) -> DataFrame:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pushforward.data.column import is_integral
 from pushforward.data.dataset import Array, Dataset, blocks
 from pushforward.data.schema import FEWEST_ROWS
-from pushforward.data.views import unrolled
+from pushforward.data.views import overlapping, unrolled
 from pushforward.errors import InputError
 
 __all__ = ["Splits", "split"]
@@ -86,6 +86,8 @@ def split(
 
 def _in_time(data: Dataset, fractions: tuple[float, float, float]) -> Splits:
     """The parts of a series, one after another."""
+    if not overlapping(data.windows):
+        raise InputError(f"{data.name} holds separate windows, which have no order in time; give the series itself")
     window = data.windows.shape[1]
     steps = len(data) + window - 1
     train, validation, test = sizes = _sizes(steps, fractions)

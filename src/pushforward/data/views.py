@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["carried", "unrolled", "windows_of"]
+__all__ = ["carried", "overlapping", "unrolled", "windows_of"]
 
 Array = NDArray[Any]
 
@@ -23,6 +23,17 @@ def windows_of(x: Array, window: int) -> Array:
     return np.lib.stride_tricks.as_strided(x, shape, (x.strides[0], *x.strides), writeable=False)
 
 
+def overlapping(x: Array) -> bool:
+    """Whether windows ``(N, T, …)`` are all those of one run of rows, each a row later than the one before it.
+
+    Example:
+        >>> every = windows_of(np.arange(9), 3)
+        >>> overlapping(every), overlapping(every[::3])
+        (True, False)
+    """
+    return x.strides[0] == x.strides[1]
+
+
 def unrolled(x: Array) -> Array:
     """The rows that windows ``(N, T, …)`` were cut from, each once if the windows follow each other.
 
@@ -30,7 +41,7 @@ def unrolled(x: Array) -> Array:
         >>> unrolled(windows_of(np.arange(4), 3)).tolist()
         [0, 1, 2, 3]
     """
-    if len(x) and x.strides[0] == x.strides[1]:
+    if len(x) and overlapping(x):
         return np.concatenate([x[:, 0], x[-1, 1:]])
     return x.reshape(-1, *x.shape[2:])
 
