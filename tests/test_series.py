@@ -468,7 +468,7 @@ def test_windows_of_both_begin_at_the_same_time_of_the_week() -> None:
     real, fake = hours("2020-01-01", 24 * 70, 0), hours("2021-03-03 07:00", 24 * 70, 1)
     found = pf.audit(real, fake, time="date", window=24)
     assert not found.distinguishable and found.n_fake == 63
-    assert any("the first 161 steps of data were left out" in note for note in found.notes)
+    assert any("the first 161 steps of fake were left out" in note for note in found.notes)
     short = pf.audit(real, hours("2021-03-03 07:00", 24 * 53, 1), time="date", window=24)
     assert short.n_fake == 52 and any("the same time of the day" in note for note in short.notes)
     between = pf.audit(real, hours("2021-03-03 07:30", 24 * 70, 1), time="date", window=24)
@@ -479,7 +479,7 @@ def test_gaps_are_counted_on_each_side() -> None:
     real, fake = (np.random.default_rng(seed).normal(size=(1440, 2)) for seed in (0, 1))
     fake[np.random.default_rng(2).random(1440) < 0.3, 1] = np.nan
     (note,) = sides(real, fake, series=True, window=24)._of_series()
-    assert "0 % of 'x1' in data; 3" in note and "the last one before them" in note
+    assert "0 % of 'x1' in real; 3" in note and "the last one before them" in note
 
 
 def test_exported_samples_of_a_series_are_read_as_the_windows_they_are(run: Run, tmp_path: Path) -> None:

@@ -48,19 +48,22 @@ class Pushforward(Law):
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
         """Draw patterns with their log-densities at the cost of drawing, with gradients to the parameters."""
         z = self.base.rsample(torch.Size(sample_shape))
-        x, log_det = self.bijection(z, self.context)
+        x, log_det = self._pushed(z)
         return x, self.base.log_prob(z) - log_det
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Draw patterns with gradients to the parameters."""
-        x: Tensor = self.bijection(self.base.rsample(torch.Size(sample_shape)), self.context)[0]
-        return x
+        return self._pushed(self.base.rsample(torch.Size(sample_shape)))[0]
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw patterns."""
-        x: Tensor = self.bijection(self.base.sample(torch.Size(sample_shape)), self.context)[0]
-        return x
+        return self._pushed(self.base.sample(torch.Size(sample_shape)))[0]
+
+    def _pushed(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Patterns, stored one after another whatever order their bijection works in, and the log-determinant."""
+        x, log_det = self.bijection(z, self.context)
+        return x.contiguous(), log_det
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The log-density by the change of variables."""
