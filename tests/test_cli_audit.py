@@ -252,6 +252,16 @@ def test_training_data_that_are_the_data_themselves_are_refused(folder: Path, se
     assert_refused([*same, "--train", series / "real.csv"], ("data themselves",), tmp_path)
 
 
+def test_beside_a_run_that_stands_for_data_copies_are_looked_for_in_what_is_given_or_in_what_it_learnt_from(
+    runs: Path,
+) -> None:
+    by_itself = sides(runs / "a", runs / "b.csv")
+    assert by_itself.train_real is not None and by_itself.reference == "test part"
+    assert by_itself.train_real.fingerprint() == Run(runs / "a").splits().train.fingerprint()
+    given = sides(runs / "a", runs / "b.csv", train=runs / "b.csv")
+    assert given.train_real is not None and given.reference == "held-out data" and len(given.train_real) == 500
+
+
 def test_what_a_run_learnt_from_is_brought_into_the_order_of_the_data(runs: Path, tmp_path: Path) -> None:
     pd.read_csv(runs / "a.csv")[["y", "x"]].assign(x=0.5).to_csv(tmp_path / "turned.csv", index=False)
     both = sides(tmp_path / "turned.csv", runs / "b")

@@ -152,8 +152,8 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
     elif run_real is not None:
         parts, samples = _parts(run_real, modes), _without(fake, _beside_run(run_real, reading), modes)
         # whoever made the samples may have learnt from the same part
-        train = parts.train.thinned(_most(run_real), seed)
-        both = replace(_independent(parts.test, samples), train_real=train, reference="test part")
+        learnt = parts.train.thinned(_most(run_real), seed)
+        both = replace(_independent(parts.test, samples), train_real=learnt, reference="test part")
     else:
         both = _independent(_with(real, _beside(reading, modes), modes), _without(fake, reading, modes))
     if train is not None:
