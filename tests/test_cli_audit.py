@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from pushforward.errors import InputError
-from pushforward.judging import audit, sides
+from pushforward.judging import audit
 from pushforward.run import Run
+from pushforward.sides import sides
 from test_cli import assert_refused, succeed
 
 

@@ -32,6 +32,7 @@ LAYERS = [
     {"training", "sizes"},
     {"families", "forecasting"},
     {"run"},
+    {"sides"},
     {"fitting", "judging", "scoring", "calibration", "fans"},
     {"reporting"},
     {"comparison"},

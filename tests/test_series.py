@@ -22,11 +22,11 @@ from pushforward.errors import InputError, PushforwardError
 from pushforward.event import Block, Event
 from pushforward.fitting import fit
 from pushforward.forecasting import Forecast, crps, forecast
-from pushforward.judging import sides
 from pushforward.models.series import StepAutoregressive
 from pushforward.networks.causal import CausalConvolutions
 from pushforward.networks.relative import History, Relative
 from pushforward.run import Run
+from pushforward.sides import sides
 
 STEPS, VARIABLES, CONTEXT = 20, 3, 2
 

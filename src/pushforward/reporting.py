@@ -20,10 +20,11 @@ from pushforward.calibration import calibration, gap_of_run
 from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
 from pushforward.fans import fan_of_run
-from pushforward.judging import FEWEST, Sides, audit_run, ignore, real_side, sides
+from pushforward.judging import audit_run
 from pushforward.report import FamilyRecord, ReportData, write
 from pushforward.report.game import game_page
 from pushforward.run import Run
+from pushforward.sides import FEWEST, Sides, ignore, real_side, sides
 from pushforward.storage import write_bytes
 
 __all__ = ["audit_page", "finish", "measure", "page_of_runs", "print_run", "run_to_json"]
