@@ -71,6 +71,7 @@ class ModeCoverage:
         expected: How many of those equal laws would cover on average with this many samples.
         reverse_kl: :math:`\mathrm{KL}(q \| p)` of the samples' shares q from the data's p, in nats.
         high_quality: The share of samples close to a centre, where the modes are a mixture's.
+        counted: Whether it is known which modes are covered.
 
     Example:
         >>> print(mode_coverage(["a", "b"] * 50, ["a"] * 100))
@@ -82,6 +83,7 @@ class ModeCoverage:
     expected: float
     reverse_kl: Estimate
     high_quality: Figure | None = None
+    counted: bool = True
 
     @property
     def covered(self) -> int:
@@ -106,10 +108,10 @@ class ModeCoverage:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            "covered": self.covered,
+            "covered": self.covered if self.counted else None,
             "of": self.of,
             "expected": self.expected,
-            "missing": list(self.missing),
+            "missing": list(self.missing) if self.counted else None,
             "under_covered": list(self.under_covered),
             "p_value": self.p_value,
             "reverse_kl": self.reverse_kl.to_json(),
@@ -298,26 +300,27 @@ def assign_modes(
 def assigned_coverage(assigned: AssignedModes, level: float = 0.05) -> ModeCoverage:
     r"""Compare labels that a classifier gave, and count as covered what its mistakes do not explain.
 
-        Samples without mode k would be called k as often as the data of the other modes are, mixed as the samples are:
+    Samples without mode k would be called k as often as the data of the other modes are, mixed as the samples are:
 
-        .. math:: f_k = \sum_{j
-    e k} rac{b_j}{m - b_k} rac{C_{jk}}{n_j},
+    .. math:: f_k = \sum_{j \ne k} \frac{b_j}{m - b_k} \frac{C_{jk}}{n_j},
 
-        with :math:`b` the samples' labels, :math:`m` their number, and :math:`C_{jk}` of the :math:`n_j` data of mode j
-        called k by a classifier that did not learn from them. Mode k is covered if :math:`b_k` of m is more than
-        :math:`f_k (n - n_k)` of :math:`n - n_k` by Fisher's exact test at the level, each mode alone. Modes that the
-        classifier never names count among those that the data have, and are not covered.
+    with :math:`b` the samples' labels, :math:`m` their number, and :math:`C_{jk}` of the :math:`n_j` data of mode j
+    called k by a classifier that did not learn from them. Mode k is covered if :math:`b_k` of m is more than
+    :math:`f_k (n - n_k)` of :math:`n - n_k` by Fisher's exact test at the level, each mode alone. Modes that the
+    classifier never names count among those that the data have, and are not covered. Of a classifier that hardly knows
+    the modes nothing is counted; that too few samples are called by a name remains a test, as its mistakes are the
+    same on both sides under equal laws.
 
-        Arguments:
-            assigned: Labels of data and samples.
-            level: Of each test of coverage; the chance of naming any mode under-covered if the laws are equal.
+    Arguments:
+        assigned: Labels of data and samples.
+        level: Of each test of coverage; the chance of naming any mode under-covered if the laws are equal.
 
-        Example:
-            >>> true = np.repeat(["a", "b"], 50)
-            >>> called = np.where(np.arange(100) < 10, "b", true)  # a fifth of a
-            >>> error = Estimate("wrong", 0.1, 0.05, 0.18, 100, "share")
-            >>> assigned_coverage(AssignedModes(called, called[:50], error, true)).covered
-            1
+    Example:
+        >>> true = np.repeat(["a", "b"], 50)
+        >>> called = np.where(np.arange(100) < 10, "b", true)  # a fifth of a
+        >>> error = Estimate("wrong", 0.1, 0.05, 0.18, 100, "share")
+        >>> assigned_coverage(AssignedModes(called, called[:50], error, true)).covered
+        1
     """
     from scipy.stats import binom, hypergeom
 
@@ -332,7 +335,7 @@ def assigned_coverage(assigned: AssignedModes, level: float = 0.05) -> ModeCover
     p_values = hypergeom.cdf(b, n + m, a + b, m)
     modes = _modes([str(name) for name in names], a.tolist(), a / n, b, b >= least, p_values, level)
     named = a + b > 0
-    return ModeCoverage(modes, count, expected, reverse_kl(b[named], a[named], level))
+    return ModeCoverage(modes, count, expected, reverse_kl(b[named], a[named], level), counted=assigned.knows)
 
 
 def _mistaken_share(

@@ -284,10 +284,10 @@ def _covered(
     if not assigned.knows:
         guessing = f"{wrong} where guessing is on {100 * assigned.guessing:.0f} %"
         notes.append(
-            f"which modes the samples cover is not known: a classifier does not tell the modes apart ({guessing}); "
-            "give the samples the same column of modes"
+            f"which modes the samples cover is not known: a classifier hardly tells the modes apart ({guessing}); give "
+            "the samples the same column of modes"
         )
-        return None
+        return assigned_coverage(assigned, level)
     notes.append(f"a classifier named the modes; {wrong}, and what its mistakes explain does not count as covered")
     if assigned.unnamed:
         unnamed = ", ".join(assigned.unnamed)

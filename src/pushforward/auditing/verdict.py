@@ -241,6 +241,8 @@ class Audit:
             return ""
         few = [f"{mode.name} ({p_text(mode.adjusted_p_value)})" for mode in self.modes.modes if mode.under_covered]
         known = f"Of {self.modes.of} known modes the samples cover {self.modes.covered}"
+        if not self.modes.counted:
+            known = f"Which of {self.modes.of} known modes the samples cover is not known"
         return f"{known}, and too few have {', '.join(few)}." if few else f"{known}, none of them too seldom."
 
     def _invented(self) -> str:

@@ -125,7 +125,7 @@ def _copying(audit: Audit) -> dict[str, Any]:
 def _modes(modes: ModeCoverage, level: float) -> dict[str, Any]:
     figures = [Figure(modes.reverse_kl), *([modes.high_quality] if modes.high_quality else [])]
     return {
-        "covered": modes.covered,
+        "covered": modes.covered if modes.counted else "an unknown number",
         "of": modes.of,
         "expected": f"{modes.expected:.1f}",
         "figures": [shown(f, level) for f in figures],
