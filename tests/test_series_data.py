@@ -199,6 +199,10 @@ def test_the_calendar_is_what_pandas_says() -> None:
     years = pf.load(frame(900, "D"), time="date", window=24)
     assert Calendar.fit("date", years.context["date"], years.interval).cycles == ("week", "year")
     assert Calendar.fit("date", data.context["date"], "1MS").cycles == ()
+    minutes = Calendar.fit("date", stamps, "600s")
+    assert minutes.cycles == ("hour", "day", "week")
+    quarter = minutes.encode(np.arange(24)[None] * 900).reshape(24, -1)[:4]  # every quarter of an hour
+    np.testing.assert_allclose(quarter[:, [0, 2]], [[0, 1], [1, 0], [0, -1], [-1, 0]], atol=1e-6)
 
 
 def test_windows_go_out_step_by_step(tmp_path: Path) -> None:

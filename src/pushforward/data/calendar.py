@@ -1,4 +1,4 @@
-"""The calendar of a window as its context: where in the day, the week and the year each step lies."""
+"""The calendar of a window as its context: where in the hour, the day, the week and the year each step lies."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from pushforward.errors import InputError
 
 __all__ = ["Calendar"]
 
-DAY, WEEK, YEAR = 86_400, 604_800, 31_556_952
+HOUR, DAY, WEEK, YEAR = 3600, 86_400, 604_800, 31_556_952
 HARMONICS = 2
-"""Sines and cosines of a day and of a year."""
+"""Sines and cosines of an hour, of a day and of a year."""
 
 
 @dataclass(frozen=True)
 class Calendar:
-    r"""What time it is at each step of a window: :math:`\sin` and :math:`\cos` of :math:`2\pi k t / \text{day}` and
-    :math:`2\pi k t / \text{year}`, :math:`k = 1, 2`, and one component for each day of the week.
+    r"""What time it is at each step of a window: :math:`\sin` and :math:`\cos` of :math:`2\pi k t / \text{hour}`,
+    :math:`2\pi k t / \text{day}` and :math:`2\pi k t / \text{year}`, :math:`k = 1, 2`, and one component for each day
+    of the week.
 
     A cycle counts where a step is shorter than half of it, and the year where the training part holds two: what was
     seen once cannot be told from a trend.
@@ -32,7 +33,7 @@ class Calendar:
         name: The column's name.
         interval: The step, as pandas writes it.
         steps: How many steps a window has.
-        cycles: Which of ``day``, ``week`` and ``year`` count.
+        cycles: Which of ``hour``, ``day``, ``week`` and ``year`` count.
 
     Example:
         >>> stamps = np.arange(3) * 3600 + windows_of(np.arange(30) * 3600, 1)
@@ -50,8 +51,8 @@ class Calendar:
     def fit(cls, name: str, stamps: Array, interval: str) -> Calendar:
         """Fit to the stamps of the training part's windows, ``(N, T)`` in seconds."""
         step = seconds_of(interval)
-        long_enough = {"day": True, "week": step <= DAY, "year": np.ptp(stamps) >= 2 * YEAR}
-        lengths = {"day": DAY, "week": WEEK, "year": YEAR}
+        long_enough = {"hour": True, "day": True, "week": step <= DAY, "year": np.ptp(stamps) >= 2 * YEAR}
+        lengths = {"hour": HOUR, "day": DAY, "week": WEEK, "year": YEAR}
         cycles = (cycle for cycle, length in lengths.items() if 2 * step <= length and long_enough[cycle])
         return cls(name, interval, stamps.shape[1], tuple(cycles))
 
@@ -101,6 +102,7 @@ class Calendar:
     def _features(self, seconds: Array) -> Array:
         """The components of each stamp, ``(n, each)``."""
         parts = {
+            "hour": lambda: _circle(seconds % HOUR / HOUR),
             "day": lambda: _circle(seconds % DAY / DAY),
             "week": lambda: (seconds // DAY + 3)[:, None] % 7 == np.arange(7),  # 1970 began on a Thursday
             "year": lambda: _circle(seconds % YEAR / YEAR),
