@@ -318,6 +318,36 @@ def context_is_checked(case: Case) -> None:
         _refuses(ValueError, lambda: model(), "context")
 
 
+def patterns_are_checked(case: Case) -> None:
+    """Patterns of another size, type or batch are errors that say what was expected, and are never cut or repeated."""
+    if not case.of.density:
+        return
+    law, x = case.law(case.model()), case.patterns(4)
+    for wrong, word in (
+        (torch.cat([x, x], -1), "shape"),
+        (x[:, :1], "shape"),
+        (x[0, 0], "shape"),
+        (x.long(), "floating-point"),
+    ):
+        _refuses(ValueError, lambda wrong=wrong: log_p(law, wrong), word)
+    if case.context:
+        _refuses(ValueError, lambda: log_p(case.model()(case.contexts(3)), x), "batch shape")
+
+
+def what_cannot_occur_has_no_probability(case: Case) -> None:
+    """Between the values of a discrete component and beyond them log p is −∞, and so is every bound of it."""
+    model, x = case.model(), case.patterns(1)
+    event = EVENTS[case.event]
+    if not case.of.density:
+        return
+    law = case.law(model)
+    for i in event.discrete.tolist():
+        for away in (0.5, 1000.0, -1000.0):
+            y = x.clone()
+            y[0, i] += away * event.width[i]
+            assert (log_p(law, y, 2) == -torch.inf).all(), (i, away)
+
+
 def gradient_reaches_every_parameter(case: Case) -> None:
     """Each player's loss moves each of its parameters, and every parameter has a player."""
     model = case.model()
@@ -513,6 +543,8 @@ LAWS: list[Callable[[Case], None]] = [
     dequantising_fills_each_cell,
     context_changes_the_law,
     context_is_checked,
+    patterns_are_checked,
+    what_cannot_occur_has_no_probability,
     gradient_reaches_every_parameter,
     learning_helps,
     rebuilt_from_json,

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 __all__ = ["Block", "Event"]
@@ -207,6 +207,17 @@ class Event:
         step = torch.where(width > 0, width, torch.ones_like(width))
         snapped = anchor + step * ((y - anchor) / step).round()
         return torch.where(width > 0, snapped, y).clamp(low, high)
+
+    def possible(self, y: Float[Tensor, "*batch d"]) -> Bool[Tensor, "*batch d"]:
+        """Which components lie in their range and, where discrete, at a value they can take.
+
+        A quarter of a grid's step is allowed for rounding.
+
+        Example:
+            >>> Event((Block("grid", 3, 1.0, 0.0, 16.0),)).possible(torch.tensor([3.0, 3.5, 18.0]))
+            tensor([ True, False, False])
+        """
+        return (y - self.snap(y)).abs() <= self.width.to(y) / 4
 
     def dequantise(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Spread each discrete component uniformly over its cell, y + width·(u − ½) (Theis et al. 2016)."""

@@ -142,6 +142,10 @@ class Autoregressive(Law):
         k, d = prefix.shape[-1], self.event_shape[0]
         if k > d:
             raise ValueError(f"a prefix of {k} components is longer than a pattern of {d}")
+        if not prefix.is_floating_point():
+            raise ValueError(
+                f"a prefix is floating-point numbers, not {prefix.dtype}; convert it, as by prefix.float()"
+            )
         return k
 
 

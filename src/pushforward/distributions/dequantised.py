@@ -72,8 +72,9 @@ class Dequantised(LowerBounded):
     def log_weights(self, x: Float[Tensor, "*batch d"], k: int) -> Float[Tensor, k * batch]:
         """``k`` draws of log p(x + wu) + Σ log w − log q(u | x)."""
         x, infinite = self.finite(x)
+        impossible = (infinite | ~self.event.possible(x)).any(-1)
         y, log_q = self.spread(x, k)
-        return (self.base.log_prob(y) + self.log_volume - log_q).masked_fill(infinite.any(-1), -torch.inf)
+        return (self.base.log_prob(y) + self.log_volume - log_q).masked_fill(impossible, -torch.inf)
 
     def elbo(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The bound with one dequantisation."""

@@ -46,7 +46,15 @@ class Law(Distribution):
         raise _no_conditionals(self)
 
     def expanded(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*full d"]:
-        """``x`` with its batch shape broadcast against the law's."""
+        """``x`` with its batch shape broadcast against the law's, or a ``ValueError`` that says what does not fit."""
+        if not x.is_floating_point():
+            raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
+        if x.shape[-1:] != self.event_shape:
+            raise ValueError(f"patterns of this law have shape (…, {self.event_shape[0]}), not {tuple(x.shape)}")
+        sizes = zip(x.shape[-2::-1], self.batch_shape[::-1], strict=False)
+        if not all(mine == own or 1 in (mine, own) for mine, own in sizes):
+            batch = tuple(self.batch_shape)
+            raise ValueError(f"patterns of shape {tuple(x.shape)} do not go with a law of batch shape {batch}")
         return x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
 
     def finite(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*full d"], Bool[Tensor, "*full d"]]:

@@ -153,7 +153,7 @@ class Cells(Density):
         """Log-probabilities."""
         half, low, high = self._edges(y)
         cells = self.law.log_cell(y, half.expand_as(y), y <= low, y >= high, self._each(parameters))
-        return cells.masked_fill((y < low - half) | (y > high + half), -torch.inf)
+        return cells.masked_fill(~self.event.possible(y), -torch.inf)
 
     def step(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> tuple[Tensor, Tensor]:
         """The ends of each cell's step."""

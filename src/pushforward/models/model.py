@@ -59,8 +59,10 @@ class Model(nn.Module, ABC):
         received = "none" if context is None else f"one of shape {tuple(context.shape)}"
         if self.context == 0 and context is not None:
             raise ValueError(f"this model takes no context, but received {received}")
-        if self.context and (context is None or context.shape[-1] != self.context):
+        if self.context and (context is None or context.shape[-1:] != (self.context,)):
             raise ValueError(f"this model needs a context of shape (…, {self.context}), but received {received}")
+        if context is not None and not context.is_floating_point():
+            raise ValueError(f"a context is floating-point numbers, not {context.dtype}; convert it, as by c.float()")
         return context
 
     def to_json(self) -> dict[str, Any]:
