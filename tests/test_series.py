@@ -319,8 +319,15 @@ def test_a_long_horizon_rolls_the_window_and_a_short_history_will_do(run: Run) -
         (frame(), 481, "larger --window"),
         (frame().drop(columns="load"), 3, "lacks 'load'"),
         (frame().assign(x=1.0), 3, "has 'x' besides"),
-        (frame().drop(columns="date"), 3, "no column 'date'"),
+        (frame().drop(columns="date"), 3, "no column 'date' of times; the model's times stand there"),
         (frame(0), 3, "no steps"),
+        (frame().iloc[::2], 3, "steps of 7200s where the model has 3600s; resample"),
+        (
+            frame().assign(date=pd.date_range("2016-07-01", periods=700, freq="D")),
+            3,
+            "86400s where the model has 3600s",
+        ),
+        (Path(__file__).parent, 3, "tests is a folder; a history is a file"),
         (frame().assign(date=pd.date_range("2016-07-01", periods=700, freq="7min")), 3, "resample"),
         ("nowhere.csv", 3, "no file"),
     ],
@@ -328,6 +335,38 @@ def test_a_long_horizon_rolls_the_window_and_a_short_history_will_do(run: Run) -
 def test_a_history_that_does_not_fit_is_named(run: Run, history: object, horizon: int, word: str) -> None:
     with pytest.raises(InputError, match=word):
         run.forecast(history, horizon, n=2)
+
+
+def test_rows_left_out_at_random_are_no_other_step(run: Run) -> None:
+    few = frame()[np.random.default_rng(0).random(700) < 0.4]
+    assert np.isfinite(run.forecast(few, 3, n=2).paths).all()
+    assert np.isfinite(run.forecast(frame(4).iloc[[0, 1, 3]], 3, n=2).paths).all()
+
+
+def test_a_run_names_no_option_that_its_commands_lack(run: Run, tmp_path: Path) -> None:
+    frame(47).to_csv(tmp_path / "t47.csv", index=False)
+    frame().drop(columns="date").to_csv(tmp_path / "one.csv", index=False)
+    frame().iloc[::2].to_csv(tmp_path / "two.csv", index=False)
+    for name, word in (("t47.csv", "longer"), ("one.csv", "the model's times stand there"), ("two.csv", "resample")):
+        code, text = call("score", run.directory, tmp_path / name)
+        assert code == 2 and word in text and "--" not in text
+        with pytest.raises(InputError, match=word):
+            run.score_samples(tmp_path / name)
+
+
+def test_a_history_is_read_from_arrays_as_the_data_are(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    np.save(tmp_path / "s.npy", x)
+    np.savez(tmp_path / "s.npz", x=x, other=x[:30])
+    np.savez(tmp_path / "named.npz", y=x, other=x[:30])
+    made = fit(tmp_path / "s.npz", "autoregressive", series=True, window=24, key="x", steps=1, options=SMALL)
+    expected = made.forecast(x, 3, n=2).paths
+    for history in (tmp_path / "s.npy", tmp_path / "s.npz", torch.from_numpy(x)):
+        np.testing.assert_array_equal(made.forecast(history, 3, n=2).paths, expected)
+    np.testing.assert_array_equal(made.forecast(tmp_path / "named.npz", 3, n=2, key="y").paths, expected)
+    words = ("forecast", made.directory, tmp_path / "named.npz", "--horizon", 3, "--json")
+    assert "give --key with one of 'y', 'other'" in call(*words)[1]
+    assert call(*words, "--key", "y")[0] == 0
 
 
 def untrained() -> tuple[StepAutoregressive, Schema, Dataset]:

@@ -21,7 +21,7 @@ from pushforward.data.series import Steps, read_steps, stamps_after
 from pushforward.data.windows import Windows
 from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.stepwise import Stepwise
-from pushforward.errors import InputError
+from pushforward.errors import InputError, options_of_model
 from pushforward.evidence import Estimate
 from pushforward.models.model import Model
 from pushforward.training.loop import isolated_randomness
@@ -146,6 +146,7 @@ def forecast(
     seed: int = 0,
     selection: Selection | None = None,
     delimiter: str | None = None,
+    key: str | None = None,
 ) -> Forecast:
     """Draw ``n`` paths of the ``horizon`` steps after a history.
 
@@ -161,6 +162,7 @@ def forecast(
         seed: The same seed gives the same paths.
         selection: Which columns of the history are the variables.
         delimiter: What separates a text file's cells.
+        key: Which array of an ``.npz``.
 
     Raises:
         InputError: If the model is of no series or cannot be conditioned, if the history does not fit it, or the
@@ -177,7 +179,7 @@ def forecast(
         )
     if n < 1:
         raise InputError(f"cannot draw {n} paths; ask for one or more")
-    past = history_of(history, schema, selection, delimiter)
+    past = history_of(history, schema, selection, delimiter, key)
     with isolated_randomness(_device(model)), torch.no_grad():
         torch.manual_seed(seed_of(seed, "forecast"))
         drawn = _paths(model, schema, past, horizon, n)
@@ -186,7 +188,9 @@ def forecast(
     return Forecast(values, coding.names, stamps, schema.context[0].name if schema.context else "")
 
 
-def history_of(history: Any, schema: Schema, selection: Selection | None, delimiter: str | None = None) -> Steps:
+def history_of(
+    history: Any, schema: Schema, selection: Selection | None, delimiter: str | None = None, key: str | None = None
+) -> Steps:
     """The last window of a history, in the variables and the step that the schema was fitted on."""
     coding = schema.patterns
     assert isinstance(coding, Windows)  # the caller saw to it
@@ -199,8 +203,11 @@ def history_of(history: Any, schema: Schema, selection: Selection | None, delimi
         return _ordered(Steps(history.windows[-1], history.columns, last, history.interval), coding, history.name)
     source = existing(history) if isinstance(history, (str, Path)) else history
     name = source.name if isinstance(source, Path) else "the history"
+    if isinstance(source, Path) and source.is_dir():
+        raise InputError(f"{name} is a folder; a history is a file like the one the model learnt from")
     time = schema.context[0].name if schema.context else None
-    steps = read_steps(source, name, time, selection or Selection(), delimiter, coding.interval)
+    with options_of_model():
+        steps = read_steps(source, name, time, selection or Selection(), delimiter, coding.interval, key)
     if steps.window is not None:
         raise InputError(f"{name} holds separate windows, which have no last step; give the series up to now")
     return _ordered(steps, coding, name)

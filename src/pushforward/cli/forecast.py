@@ -22,6 +22,7 @@ def forecast(
     n: Annotated[int, typer.Option("-n", "--number", help="How many sample paths.")] = 200,
     quantiles: Annotated[str | None, typer.Option(help="Write these quantiles instead of paths: .05,.5,.95.")] = None,
     seed: options.Seed = 0,
+    key: options.Key = None,
     columns: options.Columns = None,
     drop: options.Drop = None,
     delimiter: options.Delimiter = None,
@@ -40,7 +41,7 @@ def forecast(
     if out is not None:
         refuse_existing(out, force)
     run = Run(directory)
-    given = {"columns": options.names(columns), "drop": options.names(drop), "delimiter": delimiter}
+    given = {"key": key, "columns": options.names(columns), "drop": options.names(drop), "delimiter": delimiter}
     with working("drawing"):
         made = run.forecast(history, horizon, n, seed, **{k: v for k, v in given.items() if v is not None})
     if out is not None:
