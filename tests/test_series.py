@@ -411,6 +411,23 @@ def test_only_a_model_of_a_series_forecasts() -> None:
         flow.forecast(frame(), 3)
 
 
+def test_only_the_architecture_of_steps_takes_missing_values() -> None:
+    gaps = frame().assign(load=lambda t: t["load"].where(t.index != 5))
+    for model, options in (("vae", {}), ("autoregressive", {"architecture": "masked"})):
+        with pytest.raises(InputError, match="only the architecture 'steps' of --model autoregressive can take"):
+            fit(gaps, model, time="date", window=12, steps=1, options=options)
+
+
+def test_a_model_of_several_orders_is_finished_without_a_forecast(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "s.csv", index=False)
+    words = ["--time", "date", "--model", "autoregressive", "--window", 12, "--steps", 1, "--out", tmp_path / "run"]
+    settings = ["--set", "architecture=masked", "--set", "hidden=[8]", "--set", "orders=2"]
+    assert call("fit", tmp_path / "s.csv", *words, *settings)[0] == 0
+    assert "What did the model expect of" not in (tmp_path / "run" / "report.html").read_text()
+    code, text = call("forecast", tmp_path / "run", tmp_path / "s.csv", "--horizon", 3, "--json")
+    assert code == 2 and text.startswith("a model of several orders cannot be conditioned on a history; fit with")
+
+
 def test_data_from_memory_are_kept_step_by_step() -> None:
     table = frame().drop(index=[9]).drop(columns="count")
     made = fit(table, "autoregressive", time="date", window=24, steps=1, options=SMALL)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.distributions import Distribution
 
 from pushforward.data import Dataset, Schema
 from pushforward.data.files import existing
@@ -20,6 +21,7 @@ from pushforward.data.selection import Selection
 from pushforward.data.series import Steps, read_steps, stamps_after
 from pushforward.data.windows import Windows
 from pushforward.distributions.autoregressive import Autoregressive
+from pushforward.distributions.mixture import Mixture
 from pushforward.distributions.stepwise import Stepwise
 from pushforward.errors import InputError, options_of_model
 from pushforward.evidence import Estimate
@@ -27,7 +29,7 @@ from pushforward.models.model import Model
 from pushforward.training.loop import isolated_randomness
 from pushforward.training.stream import seed_of
 
-__all__ = ["Forecast", "crps", "forecast"]
+__all__ = ["Forecast", "crps", "forecast", "goes_on"]
 
 WINDOWS_AT_MOST = 10
 """The longest horizon, in windows: a path that feeds on itself for longer says more of the model than of the series."""
@@ -188,6 +190,12 @@ def forecast(
     return Forecast(values, coding.names, stamps, schema.context[0].name if schema.context else "")
 
 
+def goes_on(model: Model) -> bool:
+    """Whether a model's law can be conditioned on a history, as no other family's and no mixture of orders can."""
+    context = torch.zeros(model.context, device=_device(model)) if model.context else None
+    return isinstance(model(context), Autoregressive)
+
+
 def history_of(
     history: Any, schema: Schema, selection: Selection | None, delimiter: str | None = None, key: str | None = None
 ) -> Steps:
@@ -246,15 +254,25 @@ def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> F
             start = stamps[len(stamps) - keep]
             context = torch.from_numpy(schema.context[0].encode(np.array([start])))[0].to(device)
             stamps = np.append(stamps, stamps_after(int(stamps[-1]), past.interval, ahead))
-        law = model(context)
-        if not isinstance(law, Autoregressive):
-            raise InputError("only an autoregressive model can go on from a history; fit --model autoregressive")
+        law = _conditional(model(context))
         if not isinstance(law, Stepwise) and bool(paths.isnan().any()):
             raise InputError("the history has missing values, which only the architecture 'steps' can take; fill them")
         prefix = paths[:, paths.shape[1] - keep :].flatten(1)  # (n, keep V)
         drawn = law.given(prefix).sample().unflatten(-1, (window - keep, -1))
         paths = torch.cat([paths, drawn[:, :ahead]], 1)
     return paths[:, begun:].cpu()
+
+
+def _conditional(law: Distribution) -> Autoregressive:
+    """The law, if it can be conditioned on how a pattern begins."""
+    if isinstance(law, Mixture):
+        raise InputError(
+            "a model of several orders cannot be conditioned on a history; "
+            "fit with --set orders=1 or --set architecture=steps"
+        )
+    if not isinstance(law, Autoregressive):
+        raise InputError("only an autoregressive model can go on from a history; fit --model autoregressive")
+    return law
 
 
 def _estimate(
