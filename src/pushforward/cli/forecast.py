@@ -31,6 +31,7 @@ def forecast(
 ) -> None:
     """Draw what a series does next, as sample paths or quantiles."""
     from pushforward.data import export
+    from pushforward.data.dataset import counted
     from pushforward.errors import InputError
     from pushforward.run import Run
     from pushforward.storage import refuse_existing
@@ -51,4 +52,4 @@ def forecast(
             {**made.to_json(levels or (0.05, 0.5, 0.95)), "seed": seed, "out": None if out is None else str(out)}
         )
     else:
-        print(f"{n:,} paths of {horizon:,} steps of {', '.join(made.columns)} → {out}")
+        print(f"{counted(n, 'path')} of {counted(horizon, 'step')} of {', '.join(made.columns)} → {out}")
