@@ -258,6 +258,38 @@ def test_quantiles_and_intervals_are_those_of_the_paths() -> None:
         made.crps(np.zeros((3, 2)))
 
 
+def test_levels_are_a_list_an_array_or_one_number() -> None:
+    stamps = np.arange(4) * 3600
+    made = Forecast(np.random.default_rng(0).normal(size=(99, 4, 2)), ("a", "b"), stamps, "date")
+    np.testing.assert_array_equal(made.quantiles(np.array([0.1, 0.5])), made.quantiles([0.1, 0.5]))
+    np.testing.assert_array_equal(made.quantiles(0.5), made.quantiles([0.5]))
+    assert len(made.table(np.array([0.1, 0.5]))) == 8 and len(made.table(0.5)) == 4
+    assert list(made.to_json(np.array([0.1, 0.5]))["quantiles"]["a"]) == ["0.1", "0.5"]
+    for levels in (np.array([]), [np.nan], [[0.1, 0.5]], "much", None):
+        with pytest.raises(InputError, match="from 0 to 1"):
+            made.quantiles(levels)
+    for level in (-1, 0, 1, 1.5, np.nan):
+        with pytest.raises(InputError, match="between 0 and 1, not"):
+            made.interval(level)
+
+
+def test_a_frame_of_what_came_is_scored_by_name() -> None:
+    made = Forecast(np.random.default_rng(0).normal((0.0, 100.0), size=(99, 4, 2)), ("load", "temp"))
+    x = np.random.default_rng(1).normal((0.0, 100.0), size=(4, 2))
+    x[1, 0] = np.nan
+    expected = made.crps(x)
+    came = pd.DataFrame(x, columns=["load", "temp"])
+    dated = came.assign(date=pd.date_range("2016-07-01", periods=4, freq="h"))
+    for truth in (came, came[["temp", "load"]], dated, came.convert_dtypes()):
+        assert made.crps(truth) == expected
+    with pytest.raises(InputError, match=r"the truth lacks 'temp', .* columns are 'load', 'date'"):
+        made.crps(dated[["load", "date"]])
+    with pytest.raises(InputError, match="lacks 'load', 'temp'"):
+        made.crps(pd.DataFrame(x))
+    with pytest.raises(InputError, match="infinite at step 3 of 'temp'"):
+        made.crps(np.where(np.arange(8).reshape(4, 2) == 5, np.inf, x))
+
+
 # ------------------------------------------------------------------------------------------------------------ the run
 
 
@@ -394,7 +426,8 @@ def test_a_history_of_other_order_is_forecast_by_name() -> None:
 
 def test_horizons_and_paths_are_whole_numbers() -> None:
     model, schema, data = untrained()
-    for horizon, n, word in ((1.5, 5, "a horizon"), ("a", 5, "a horizon"), (2, 1.5, "paths"), (2, None, "paths")):
+    wrong = [(1.5, 5, "a horizon"), ("a", 5, "a horizon"), (True, 5, "a horizon"), (np.True_, 5, "a horizon")]
+    for horizon, n, word in (*wrong, (2, 1.5, "paths"), (2, None, "paths"), (2, True, "paths")):
         with pytest.raises(InputError, match=f"{word} is a whole number"):
             forecast(model, schema, data, horizon, n)
     assert forecast(model, schema, data, np.int64(2), np.int32(3)).paths.shape == (3, 2, 2)
@@ -471,6 +504,8 @@ def test_from_a_file_to_a_forecast_on_the_command_line(tmp_path: Path) -> None:
     assert "What did the model expect of the last 12 held-out steps?" in page
     code, _ = call("forecast", place, source, "--horizon", 5, "-n", 7, "--out", tmp_path / "f.csv")
     assert code == 0 and pd.read_csv(tmp_path / "f.csv").shape == (35, 5)
+    told = call("forecast", place, source, "--horizon", 1, "-n", 1, "--out", tmp_path / "g.csv")[1]
+    assert told.startswith("1 path of 1 step of load, count")
     code, text = call("forecast", place, source, "--horizon", 5, "-n", 7, "--quantiles", ".1,.9", "--json")
     assert code == 0 and len(json.loads(text)["quantiles"]["load"]["0.1"]) == 5
     assert call("score", place, source)[1].startswith("log p(x):")
