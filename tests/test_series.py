@@ -258,6 +258,38 @@ def test_quantiles_and_intervals_are_those_of_the_paths() -> None:
         made.crps(np.zeros((3, 2)))
 
 
+def test_levels_are_a_list_an_array_or_one_number() -> None:
+    stamps = np.arange(4) * 3600
+    made = Forecast(np.random.default_rng(0).normal(size=(99, 4, 2)), ("a", "b"), stamps, "date")
+    np.testing.assert_array_equal(made.quantiles(np.array([0.1, 0.5])), made.quantiles([0.1, 0.5]))
+    np.testing.assert_array_equal(made.quantiles(0.5), made.quantiles([0.5]))
+    assert len(made.table(np.array([0.1, 0.5]))) == 8 and len(made.table(0.5)) == 4
+    assert list(made.to_json(np.array([0.1, 0.5]))["quantiles"]["a"]) == ["0.1", "0.5"]
+    for levels in (np.array([]), [np.nan], [[0.1, 0.5]], "much", None):
+        with pytest.raises(InputError, match="from 0 to 1"):
+            made.quantiles(levels)
+    for level in (-1, 0, 1, 1.5, np.nan):
+        with pytest.raises(InputError, match="between 0 and 1, not"):
+            made.interval(level)
+
+
+def test_a_frame_of_what_came_is_scored_by_name() -> None:
+    made = Forecast(np.random.default_rng(0).normal((0.0, 100.0), size=(99, 4, 2)), ("load", "temp"))
+    x = np.random.default_rng(1).normal((0.0, 100.0), size=(4, 2))
+    x[1, 0] = np.nan
+    expected = made.crps(x)
+    came = pd.DataFrame(x, columns=["load", "temp"])
+    dated = came.assign(date=pd.date_range("2016-07-01", periods=4, freq="h"))
+    for truth in (came, came[["temp", "load"]], dated, came.convert_dtypes()):
+        assert made.crps(truth) == expected
+    with pytest.raises(InputError, match=r"the truth lacks 'temp', .* columns are 'load', 'date'"):
+        made.crps(dated[["load", "date"]])
+    with pytest.raises(InputError, match="lacks 'load', 'temp'"):
+        made.crps(pd.DataFrame(x))
+    with pytest.raises(InputError, match="infinite at step 3 of 'temp'"):
+        made.crps(np.where(np.arange(8).reshape(4, 2) == 5, np.inf, x))
+
+
 # ------------------------------------------------------------------------------------------------------------ the run
 
 
@@ -319,8 +351,15 @@ def test_a_long_horizon_rolls_the_window_and_a_short_history_will_do(run: Run) -
         (frame(), 481, "larger --window"),
         (frame().drop(columns="load"), 3, "lacks 'load'"),
         (frame().assign(x=1.0), 3, "has 'x' besides"),
-        (frame().drop(columns="date"), 3, "no column 'date'"),
+        (frame().drop(columns="date"), 3, "no column 'date' of times; the model's times stand there"),
         (frame(0), 3, "no steps"),
+        (frame().iloc[::2], 3, "steps of 7200s where the model has 3600s; resample"),
+        (
+            frame().assign(date=pd.date_range("2016-07-01", periods=700, freq="D")),
+            3,
+            "86400s where the model has 3600s",
+        ),
+        (Path(__file__).parent, 3, "tests is a folder; a history is a file"),
         (frame().assign(date=pd.date_range("2016-07-01", periods=700, freq="7min")), 3, "resample"),
         ("nowhere.csv", 3, "no file"),
     ],
@@ -328,6 +367,38 @@ def test_a_long_horizon_rolls_the_window_and_a_short_history_will_do(run: Run) -
 def test_a_history_that_does_not_fit_is_named(run: Run, history: object, horizon: int, word: str) -> None:
     with pytest.raises(InputError, match=word):
         run.forecast(history, horizon, n=2)
+
+
+def test_rows_left_out_at_random_are_no_other_step(run: Run) -> None:
+    few = frame()[np.random.default_rng(0).random(700) < 0.4]
+    assert np.isfinite(run.forecast(few, 3, n=2).paths).all()
+    assert np.isfinite(run.forecast(frame(4).iloc[[0, 1, 3]], 3, n=2).paths).all()
+
+
+def test_a_run_names_no_option_that_its_commands_lack(run: Run, tmp_path: Path) -> None:
+    frame(47).to_csv(tmp_path / "t47.csv", index=False)
+    frame().drop(columns="date").to_csv(tmp_path / "one.csv", index=False)
+    frame().iloc[::2].to_csv(tmp_path / "two.csv", index=False)
+    for name, word in (("t47.csv", "longer"), ("one.csv", "the model's times stand there"), ("two.csv", "resample")):
+        code, text = call("score", run.directory, tmp_path / name)
+        assert code == 2 and word in text and "--" not in text
+        with pytest.raises(InputError, match=word):
+            run.score_samples(tmp_path / name)
+
+
+def test_a_history_is_read_from_arrays_as_the_data_are(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(400, 2))
+    np.save(tmp_path / "s.npy", x)
+    np.savez(tmp_path / "s.npz", x=x, other=x[:30])
+    np.savez(tmp_path / "named.npz", y=x, other=x[:30])
+    made = fit(tmp_path / "s.npz", "autoregressive", series=True, window=24, key="x", steps=1, options=SMALL)
+    expected = made.forecast(x, 3, n=2).paths
+    for history in (tmp_path / "s.npy", tmp_path / "s.npz", torch.from_numpy(x)):
+        np.testing.assert_array_equal(made.forecast(history, 3, n=2).paths, expected)
+    np.testing.assert_array_equal(made.forecast(tmp_path / "named.npz", 3, n=2, key="y").paths, expected)
+    words = ("forecast", made.directory, tmp_path / "named.npz", "--horizon", 3, "--json")
+    assert "give --key with one of 'y', 'other'" in call(*words)[1]
+    assert call(*words, "--key", "y")[0] == 0
 
 
 def untrained() -> tuple[StepAutoregressive, Schema, Dataset]:
@@ -355,7 +426,8 @@ def test_a_history_of_other_order_is_forecast_by_name() -> None:
 
 def test_horizons_and_paths_are_whole_numbers() -> None:
     model, schema, data = untrained()
-    for horizon, n, word in ((1.5, 5, "a horizon"), ("a", 5, "a horizon"), (2, 1.5, "paths"), (2, None, "paths")):
+    wrong = [(1.5, 5, "a horizon"), ("a", 5, "a horizon"), (True, 5, "a horizon"), (np.True_, 5, "a horizon")]
+    for horizon, n, word in (*wrong, (2, 1.5, "paths"), (2, None, "paths"), (2, True, "paths")):
         with pytest.raises(InputError, match=f"{word} is a whole number"):
             forecast(model, schema, data, horizon, n)
     assert forecast(model, schema, data, np.int64(2), np.int32(3)).paths.shape == (3, 2, 2)
@@ -370,6 +442,23 @@ def test_only_a_model_of_a_series_forecasts() -> None:
     flow = fit(frame(), "flow", time="date", window=12, steps=1)
     with pytest.raises(InputError, match="--model autoregressive"):
         flow.forecast(frame(), 3)
+
+
+def test_only_the_architecture_of_steps_takes_missing_values() -> None:
+    gaps = frame().assign(load=lambda t: t["load"].where(t.index != 5))
+    for model, options in (("vae", {}), ("autoregressive", {"architecture": "masked"})):
+        with pytest.raises(InputError, match="only the architecture 'steps' of --model autoregressive can take"):
+            fit(gaps, model, time="date", window=12, steps=1, options=options)
+
+
+def test_a_model_of_several_orders_is_finished_without_a_forecast(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "s.csv", index=False)
+    words = ["--time", "date", "--model", "autoregressive", "--window", 12, "--steps", 1, "--out", tmp_path / "run"]
+    settings = ["--set", "architecture=masked", "--set", "hidden=[8]", "--set", "orders=2"]
+    assert call("fit", tmp_path / "s.csv", *words, *settings)[0] == 0
+    assert "What did the model expect of" not in (tmp_path / "run" / "report.html").read_text()
+    code, text = call("forecast", tmp_path / "run", tmp_path / "s.csv", "--horizon", 3, "--json")
+    assert code == 2 and text.startswith("a model of several orders cannot be conditioned on a history; fit with")
 
 
 def test_data_from_memory_are_kept_step_by_step() -> None:
@@ -415,6 +504,8 @@ def test_from_a_file_to_a_forecast_on_the_command_line(tmp_path: Path) -> None:
     assert "What did the model expect of the last 12 held-out steps?" in page
     code, _ = call("forecast", place, source, "--horizon", 5, "-n", 7, "--out", tmp_path / "f.csv")
     assert code == 0 and pd.read_csv(tmp_path / "f.csv").shape == (35, 5)
+    told = call("forecast", place, source, "--horizon", 1, "-n", 1, "--out", tmp_path / "g.csv")[1]
+    assert told.startswith("1 path of 1 step of load, count")
     code, text = call("forecast", place, source, "--horizon", 5, "-n", 7, "--quantiles", ".1,.9", "--json")
     assert code == 0 and len(json.loads(text)["quantiles"]["load"]["0.1"]) == 5
     assert call("score", place, source)[1].startswith("log p(x):")

@@ -76,6 +76,19 @@ def test_every_usual_step_is_recognised(freq: str) -> None:
     assert default_window(steps.interval) >= 120
 
 
+@pytest.mark.parametrize(("model", "history"), [("1MS", "h"), ("1MS", "QS"), ("3600s", "D"), ("86400s", "h")])
+def test_another_step_than_the_known_one_is_named(model: str, history: str) -> None:
+    table = frame(60, history)
+    with pytest.raises(InputError, match=rf"steps of \d+s where the model has {model}"):
+        read_steps(table, "s", "date", Selection(), interval=model)
+
+
+@pytest.mark.parametrize(("model", "history"), [("1MS", "MS"), ("1ME", "ME"), ("1YS", "YS"), ("3600s", "h")])
+def test_the_known_step_may_have_gaps(model: str, history: str) -> None:
+    table = frame(60, history).drop(index=[3, 4, 5, 20])
+    assert len(read_steps(table, "s", "date", Selection(), interval=model).values) == 60
+
+
 def test_times_with_a_zone_are_taken_to_utc() -> None:
     clock = pd.date_range("2023-10-28", periods=60, freq="h", tz="Europe/Berlin")  # clocks go back on the way
     table = pd.DataFrame({"date": clock.astype(str), "a": np.arange(60.0)})
@@ -93,6 +106,8 @@ def test_times_with_a_zone_are_taken_to_utc() -> None:
         (lambda t: t.iloc[::-1], "sort the rows"),
         (lambda t: pd.concat([t, t.iloc[[7]].assign(a=0.0)]).sort_values("date", kind="stable"), "repeats the time"),
         (lambda t: t.assign(date=["never", *t["date"].astype(str)[1:]]), "row 1, column 'date' holds 'never'"),
+        (lambda t: t.assign(date=["", *t["date"].astype(str)[1:]]), "row 1, column 'date' is empty; write"),
+        (lambda t: t.assign(date=[np.nan, *t["date"].astype(str)[1:]]), "row 1, column 'date' is empty; write"),
         (lambda t: t.assign(date=np.arange(len(t))), "--series"),
         (lambda t: t.assign(a="x"), "--drop a"),
         (lambda t: t.assign(a=np.inf), "is infinite"),
@@ -121,7 +136,8 @@ def test_a_file_without_a_header_and_without_times(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(400, 3))
     np.savetxt(tmp_path / "s.txt", x, delimiter=",")
     np.save(tmp_path / "s.npy", x)
-    for source in (tmp_path / "s.txt", tmp_path / "s.npy", x, torch.from_numpy(x)):
+    (tmp_path / "u.NPY").write_bytes((tmp_path / "s.npy").read_bytes())
+    for source in (tmp_path / "s.txt", tmp_path / "s.npy", tmp_path / "u.NPY", x, torch.from_numpy(x)):
         data = pf.load(source, series=True)
         assert np.allclose(unrolled(data.windows), x) and not data.context and data.columns == ("x0", "x1", "x2")
         assert data.windows.shape[1] == default_window("") == 120

@@ -6,7 +6,18 @@ Every error a user can cause is a :class:`PushforwardError` whose one message na
 
 from __future__ import annotations
 
-__all__ = ["DivergedError", "InputError", "NoDensityError", "PushforwardError", "RunError"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = [
+    "DivergedError",
+    "InputError",
+    "NoDensityError",
+    "OptionError",
+    "PushforwardError",
+    "RunError",
+    "options_of_model",
+]
 
 
 class PushforwardError(Exception):
@@ -15,6 +26,20 @@ class PushforwardError(Exception):
 
 class InputError(PushforwardError, ValueError):
     """What was given cannot be used: a file, a column, an option, a shape."""
+
+
+class OptionError(InputError):
+    """An option of reading and the data do not fit each other: the option may change, unless a model has fixed it.
+
+    Arguments:
+        what: What is wrong, and where.
+        remedy: What mends it where the option is free.
+        fixed: What mends it where a model learnt with that option.
+    """
+
+    def __init__(self, what: str, remedy: str, fixed: str) -> None:
+        super().__init__(f"{what}; {remedy}")
+        self.of_model = f"{what}; {fixed}"
 
 
 class RunError(InputError):
@@ -27,3 +52,12 @@ class NoDensityError(PushforwardError, TypeError):
 
 class DivergedError(PushforwardError, ArithmeticError):
     """Training met a loss or gradient that is not finite; the last good checkpoint is intact."""
+
+
+@contextmanager
+def options_of_model() -> Iterator[None]:
+    """Name no option as a remedy where a model has fixed the options: its commands do not have them."""
+    try:
+        yield
+    except OptionError as error:
+        raise InputError(error.of_model) from None

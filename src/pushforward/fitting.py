@@ -103,7 +103,10 @@ def fit(
     schema = Schema.fit(parts.train)
     configuration = configure(model, schema.event, options or {}, len(parts.train))
     if dataset.has_missing and not family(model).architectures[configuration.architecture].takes_missing:
-        raise InputError(f"{dataset.name} has missing values, which only --model autoregressive can take; fill them")
+        raise InputError(
+            f"{dataset.name} has missing values, which only the architecture 'steps' of --model autoregressive can "
+            "take; fit that, or fill them"
+        )
     for part in (parts.validation, parts.test):
         schema.encode_context(part)  # a category that training has not seen is refused before anything is written
     with new_directory(place, force=force) as draft:

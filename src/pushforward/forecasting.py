@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.distributions import Distribution
 
 from pushforward.data import Dataset, Schema
 from pushforward.data.files import existing
-from pushforward.data.selection import Selection
+from pushforward.data.selection import Selection, listed
 from pushforward.data.series import Steps, read_steps, stamps_after
 from pushforward.data.windows import Windows
 from pushforward.distributions.autoregressive import Autoregressive
+from pushforward.distributions.mixture import Mixture
 from pushforward.distributions.stepwise import Stepwise
-from pushforward.errors import InputError
+from pushforward.errors import InputError, options_of_model
 from pushforward.evidence import Estimate
 from pushforward.models.model import Model
 from pushforward.training.loop import isolated_randomness
 from pushforward.training.stream import seed_of
 
-__all__ = ["Forecast", "crps", "forecast"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Forecast", "crps", "forecast", "goes_on"]
 
 WINDOWS_AT_MOST = 10
 """The longest horizon, in windows: a path that feeds on itself for longer says more of the model than of the series."""
@@ -66,41 +71,48 @@ class Forecast:
         """The number of steps H."""
         return int(self.paths.shape[1])
 
-    def quantiles(self, levels: Sequence[float]) -> Float[np.ndarray[Any, Any], "q h v"]:
+    def quantiles(self, levels: ArrayLike) -> Float[np.ndarray[Any, Any], "q h v"]:
         """Each step's and variable's quantiles at levels in [0, 1], of shape ``(levels, H, V)``."""
-        wrong = [level for level in levels if not 0 <= level <= 1]
-        if wrong or not levels:
-            raise InputError(f"quantiles are asked for at levels from 0 to 1, not {wrong or 'at none'}")
-        return np.quantile(self.paths, list(levels), axis=0)
+        return np.asarray(np.quantile(self.paths, _checked_levels(levels), axis=0))
 
     def interval(self, level: float = 0.9) -> tuple[Float[np.ndarray[Any, Any], "h v"], ...]:
-        """The ends of each step's central interval, which holds a share ``level`` of the paths."""
+        """The ends of each step's central interval, which holds a share ``level`` of the paths, in (0, 1)."""
+        if not 0 < level < 1:
+            raise InputError(f"an interval holds a share between 0 and 1, not {level}; give one such as 0.9")
         low, high = self.quantiles([(1 - level) / 2, (1 + level) / 2])
         return low, high
 
-    def crps(self, truth: Float[np.ndarray[Any, Any], "h v"]) -> tuple[Estimate, ...]:
+    def crps(self, truth: Float[np.ndarray[Any, Any], "h v"] | DataFrame) -> tuple[Estimate, ...]:
         """The continuous ranked probability score of each variable, averaged over the steps, in its own units.
 
         Its interval is that of the finite number of paths: what came is taken as it is. Missing truths are left out.
+
+        Arguments:
+            truth: The steps that came: an array in the order of the columns, or a frame that has them by name.
         """
-        truth = np.asarray(truth, float)
+        truth = _truth(truth, self.columns)
         if truth.shape != self.paths.shape[1:]:
             raise InputError(f"the truth has shape {truth.shape}, not {self.paths.shape[1:]} (steps, variables)")
+        for step, j in np.argwhere(np.isinf(truth))[:1].tolist():
+            at = f"step {step + 1} of {self.columns[j]!r}"
+            raise InputError(f"the truth is infinite at {at}; give a number, or NaN where it is missing")
         return tuple(_estimate(name, self.paths[:, :, j], truth[:, j]) for j, name in enumerate(self.columns))
 
-    def table(self, levels: Sequence[float] | None = None) -> Dataset:
+    def table(self, levels: ArrayLike | None = None) -> Dataset:
         """The paths as a table of one row a path and step, or quantiles of one row a step and level."""
         values = self.paths if levels is None else self.quantiles(levels)
         n, steps, _ = values.shape
-        columns: dict[str, Any] = {"path" if levels is None else "quantile": np.repeat(_labels(n, levels), steps)}
+        labels = np.arange(n) if levels is None else _checked_levels(levels)
+        columns: dict[str, Any] = {"path" if levels is None else "quantile": np.repeat(labels, steps)}
         columns["step"] = np.tile(np.arange(1, steps + 1), n)
         if self.stamps is not None:
             columns[self.time] = np.tile(self.stamps.astype("datetime64[s]"), n)
         columns |= {name: values[..., j].ravel() for j, name in enumerate(self.columns)}
         return Dataset("table", columns, "forecast", tuple(columns))
 
-    def to_json(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> dict[str, Any]:
+    def to_json(self, levels: ArrayLike = (0.05, 0.5, 0.95)) -> dict[str, Any]:
         """Quantiles as plain values."""
+        levels = _checked_levels(levels)
         found = self.quantiles(levels)
         times = None if self.stamps is None else self.stamps.astype("datetime64[s]").astype(str).tolist()
         return {
@@ -146,6 +158,7 @@ def forecast(
     seed: int = 0,
     selection: Selection | None = None,
     delimiter: str | None = None,
+    key: str | None = None,
 ) -> Forecast:
     """Draw ``n`` paths of the ``horizon`` steps after a history.
 
@@ -161,6 +174,7 @@ def forecast(
         seed: The same seed gives the same paths.
         selection: Which columns of the history are the variables.
         delimiter: What separates a text file's cells.
+        key: Which array of an ``.npz``.
 
     Raises:
         InputError: If the model is of no series or cannot be conditioned, if the history does not fit it, or the
@@ -177,7 +191,7 @@ def forecast(
         )
     if n < 1:
         raise InputError(f"cannot draw {n} paths; ask for one or more")
-    past = history_of(history, schema, selection, delimiter)
+    past = history_of(history, schema, selection, delimiter, key)
     with isolated_randomness(_device(model)), torch.no_grad():
         torch.manual_seed(seed_of(seed, "forecast"))
         drawn = _paths(model, schema, past, horizon, n)
@@ -186,7 +200,15 @@ def forecast(
     return Forecast(values, coding.names, stamps, schema.context[0].name if schema.context else "")
 
 
-def history_of(history: Any, schema: Schema, selection: Selection | None, delimiter: str | None = None) -> Steps:
+def goes_on(model: Model) -> bool:
+    """Whether a model's law can be conditioned on a history, as no other family's and no mixture of orders can."""
+    context = torch.zeros(model.context, device=_device(model)) if model.context else None
+    return isinstance(model(context), Autoregressive)
+
+
+def history_of(
+    history: Any, schema: Schema, selection: Selection | None, delimiter: str | None = None, key: str | None = None
+) -> Steps:
     """The last window of a history, in the variables and the step that the schema was fitted on."""
     coding = schema.patterns
     assert isinstance(coding, Windows)  # the caller saw to it
@@ -199,8 +221,11 @@ def history_of(history: Any, schema: Schema, selection: Selection | None, delimi
         return _ordered(Steps(history.windows[-1], history.columns, last, history.interval), coding, history.name)
     source = existing(history) if isinstance(history, (str, Path)) else history
     name = source.name if isinstance(source, Path) else "the history"
+    if isinstance(source, Path) and source.is_dir():
+        raise InputError(f"{name} is a folder; a history is a file like the one the model learnt from")
     time = schema.context[0].name if schema.context else None
-    steps = read_steps(source, name, time, selection or Selection(), delimiter, coding.interval)
+    with options_of_model():
+        steps = read_steps(source, name, time, selection or Selection(), delimiter, coding.interval, key)
     if steps.window is not None:
         raise InputError(f"{name} holds separate windows, which have no last step; give the series up to now")
     return _ordered(steps, coding, name)
@@ -218,6 +243,8 @@ def _ordered(steps: Steps, coding: Windows, name: str) -> Steps:
 def _whole(value: Any, what: str) -> int:
     """A number that counts, of Python or NumPy."""
     try:
+        if isinstance(value, bool):  # which Python counts as 0 or 1
+            raise TypeError
         return operator.index(value)
     except TypeError:
         raise InputError(f"{what} is a whole number, not {value!r}; give one such as 24") from None
@@ -239,15 +266,25 @@ def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> F
             start = stamps[len(stamps) - keep]
             context = torch.from_numpy(schema.context[0].encode(np.array([start])))[0].to(device)
             stamps = np.append(stamps, stamps_after(int(stamps[-1]), past.interval, ahead))
-        law = model(context)
-        if not isinstance(law, Autoregressive):
-            raise InputError("only an autoregressive model can go on from a history; fit --model autoregressive")
+        law = _conditional(model(context))
         if not isinstance(law, Stepwise) and bool(paths.isnan().any()):
             raise InputError("the history has missing values, which only the architecture 'steps' can take; fill them")
         prefix = paths[:, paths.shape[1] - keep :].flatten(1)  # (n, keep V)
         drawn = law.given(prefix).sample().unflatten(-1, (window - keep, -1))
         paths = torch.cat([paths, drawn[:, :ahead]], 1)
     return paths[:, begun:].cpu()
+
+
+def _conditional(law: Distribution) -> Autoregressive:
+    """The law, if it can be conditioned on how a pattern begins."""
+    if isinstance(law, Mixture):
+        raise InputError(
+            "a model of several orders cannot be conditioned on a history; "
+            "fit with --set orders=1 or --set architecture=steps"
+        )
+    if not isinstance(law, Autoregressive):
+        raise InputError("only an autoregressive model can go on from a history; fit --model autoregressive")
+    return law
 
 
 def _estimate(
@@ -269,8 +306,34 @@ def _estimate(
     return Estimate(f"CRPS of {name}", value, value - NORMAL_95 * se, value + NORMAL_95 * se, int(known.sum()))
 
 
-def _labels(n: int, levels: Sequence[float] | None) -> np.ndarray[Any, Any]:
-    return np.arange(n) if levels is None else np.asarray(levels, float)
+def _checked_levels(levels: ArrayLike) -> Float[np.ndarray[Any, Any], " q"]:
+    """Levels of quantiles, of which a number alone is one."""
+    try:
+        found = np.atleast_1d(np.asarray(levels, float))
+    except (TypeError, ValueError):
+        raise InputError(f"quantiles are asked for at numbers from 0 to 1, not {levels!r}") from None
+    wrong = found[~((found >= 0) & (found <= 1))].tolist()
+    if wrong or found.size == 0 or found.ndim > 1:
+        form = f"at an array of shape {found.shape}" if found.ndim > 1 else "at none"
+        raise InputError(f"quantiles are asked for at levels from 0 to 1, not {wrong or form}")
+    return found
+
+
+def _truth(
+    truth: Float[np.ndarray[Any, Any], "h v"] | DataFrame, columns: tuple[str, ...]
+) -> Float[np.ndarray[Any, Any], "h v"]:
+    """What came, with a frame's columns in the forecast's order whatever theirs is; NaN where missing."""
+    import pandas as pd
+
+    if isinstance(truth, pd.DataFrame):
+        missing = [name for name in columns if name not in truth]
+        if missing:
+            raise InputError(
+                f"the truth lacks {listed(missing)}, which the forecast has; its columns are {listed(truth.columns)}: "
+                "add what is missing, or give an array in the forecast's order"
+            )
+        return truth[list(columns)].to_numpy(float, na_value=np.nan)
+    return np.asarray(truth, float)
 
 
 def _device(model: Model) -> torch.device:

@@ -74,7 +74,7 @@ def measure(run: Run, parts: Splits) -> FamilyRecord:
         gap=gap,
         pit=pit,
         training=None if both.train_real is None else both.train_real.numeric(),
-        fan=fan_of_run(run, both.real) if both.real.kind == "series" and run.name == "autoregressive" else None,
+        fan=fan_of_run(run, both.real),
     )
 
 

@@ -24,7 +24,7 @@ from pushforward.data.context import ContextColumn
 from pushforward.data.selection import Selection, as_names
 from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.likelihood import log_prob_values
-from pushforward.errors import InputError, NoDensityError, RunError
+from pushforward.errors import InputError, NoDensityError, RunError, options_of_model
 from pushforward.evidence import Kind, LogLikelihood
 from pushforward.families import FAMILIES, Family
 from pushforward.forecasting import Forecast, forecast
@@ -224,6 +224,11 @@ class Run:
         origin = self.record["data"]["origin"]
         return {name: origin[name] for name in ("time", "series", "window") if origin.get(name)}
 
+    def read(self, source: Any, **reading: Any) -> Dataset:
+        """Another source as the run's own data were read, with what conditions the model; its options are fixed."""
+        with options_of_model():
+            return load(source, **{"context": self.context_names or None, **reading})
+
     def splits(self, beside: str | None = None) -> Splits:
         """The data, as they were divided, with what :meth:`data` puts beside them."""
         return split(self.data(beside), seed=self.seed)
@@ -275,11 +280,12 @@ class Run:
             horizon: How many steps to look ahead; more than half a window rolls the window.
             n: How many paths.
             seed: The same seed gives the same paths.
-            reading: ``columns``, ``drop`` and ``delimiter``, by default as the run's own data were read.
+            reading: ``columns``, ``drop``, ``delimiter`` and ``key``, by default as the run's own data were read.
         """
         origin = {**self.record["data"]["origin"], **reading}
         selection = Selection(as_names(origin.get("columns")), as_names(origin.get("drop")) or ())
-        return forecast(self.model, self.schema, history, horizon, n, seed, selection, origin.get("delimiter"))
+        apart, key = origin.get("delimiter"), origin.get("key")
+        return forecast(self.model, self.schema, history, horizon, n, seed, selection, apart, key)
 
     def score_samples(self, data: Any, k: int = 100, seed: int = 0) -> tuple[np.ndarray[Any, Any], Kind]:
         """The log-likelihood of each pattern in nats, in the data's own units, and its kind.
@@ -294,11 +300,7 @@ class Run:
             InputError: If the data have other columns than the model learnt.
         """
         self.require_density()
-        dataset = (
-            data
-            if isinstance(data, Dataset)
-            else load(data, context=self.context_names or None, **self.reading_of_series())
-        )
+        dataset = data if isinstance(data, Dataset) else self.read(data, **self.reading_of_series())
         dataset = self.schema.conform(dataset)
         x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
         values, kind = self.encoded_log_prob(x, context, k, seed)

@@ -22,6 +22,7 @@ def forecast(
     n: Annotated[int, typer.Option("-n", "--number", help="How many sample paths.")] = 200,
     quantiles: Annotated[str | None, typer.Option(help="Write these quantiles instead of paths: .05,.5,.95.")] = None,
     seed: options.Seed = 0,
+    key: options.Key = None,
     columns: options.Columns = None,
     drop: options.Drop = None,
     delimiter: options.Delimiter = None,
@@ -30,6 +31,7 @@ def forecast(
 ) -> None:
     """Draw what a series does next, as sample paths or quantiles."""
     from pushforward.data import export
+    from pushforward.data.dataset import counted
     from pushforward.errors import InputError
     from pushforward.run import Run
     from pushforward.storage import refuse_existing
@@ -40,7 +42,7 @@ def forecast(
     if out is not None:
         refuse_existing(out, force)
     run = Run(directory)
-    given = {"columns": options.names(columns), "drop": options.names(drop), "delimiter": delimiter}
+    given = {"key": key, "columns": options.names(columns), "drop": options.names(drop), "delimiter": delimiter}
     with working("drawing"):
         made = run.forecast(history, horizon, n, seed, **{k: v for k, v in given.items() if v is not None})
     if out is not None:
@@ -50,4 +52,4 @@ def forecast(
             {**made.to_json(levels or (0.05, 0.5, 0.95)), "seed": seed, "out": None if out is None else str(out)}
         )
     else:
-        print(f"{n:,} paths of {horizon:,} steps of {', '.join(made.columns)} → {out}")
+        print(f"{counted(n, 'path')} of {counted(horizon, 'step')} of {', '.join(made.columns)} → {out}")

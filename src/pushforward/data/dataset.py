@@ -15,7 +15,7 @@ from pushforward.data.categories import Categories
 from pushforward.data.views import carried, unrolled
 from pushforward.errors import InputError
 
-__all__ = ["Array", "Dataset", "Kind", "blocks"]
+__all__ = ["Array", "Dataset", "Kind", "blocks", "counted"]
 
 Array = NDArray[Any]
 Kind = Literal["table", "array", "pictures", "series"]
@@ -203,13 +203,13 @@ class Dataset:
     def describe(self) -> str:
         """The data in a few words."""
         if self.kind == "series":
-            steps = f"{_count(len(self), 'window')} of {_count(self.windows.shape[1], 'step')}"
-            return f"{steps} × {_count(len(self.columns), 'variable')}"
+            steps = f"{counted(len(self), 'window')} of {counted(self.windows.shape[1], 'step')}"
+            return f"{steps} × {counted(len(self.columns), 'variable')}"
         if self.kind != "pictures":
-            return f"{_count(len(self), 'row')} × {_count(len(self.columns), 'column')}"
+            return f"{counted(len(self), 'row')} × {counted(len(self.columns), 'column')}"
         h, w = self.pictures.shape[1:3]
         colour = "colour " if self.pictures.ndim == 4 else ""
-        return f"{_count(len(self), colour + 'picture')} of {h}×{w}"
+        return f"{counted(len(self), colour + 'picture')} of {h}×{w}"
 
 
 def blocks(x: Array) -> Iterator[Array]:
@@ -218,5 +218,11 @@ def blocks(x: Array) -> Iterator[Array]:
     return (np.asarray(x[i : i + rows]) for i in range(0, len(x), rows))
 
 
-def _count(n: int, noun: str) -> str:
+def counted(n: int, noun: str) -> str:
+    """A number of things in words.
+
+    Example:
+        >>> counted(1, "path"), counted(2000, "step")
+        ('1 path', '2,000 steps')
+    """
     return f"{n:,} {noun}{'' if n == 1 else 's'}"

@@ -28,7 +28,7 @@ from pushforward.data.selection import Selection, as_names, listed
 from pushforward.data.series import Steps, default_window, read_steps
 from pushforward.data.tables import Columns, read_frame, read_parquet
 from pushforward.data.views import windows_of
-from pushforward.errors import InputError
+from pushforward.errors import InputError, OptionError
 
 __all__ = ["load"]
 
@@ -268,12 +268,9 @@ def _pictures(request: _Request) -> dict[str, Any]:
 
 def _series(request: _Request) -> dict[str, Any]:
     """Every window of a series."""
-    source = request.source
-    if isinstance(source, Path) and source.suffix in (".npy", ".npz"):
-        source = read_npy(source) if source.suffix == ".npy" else read_npz(source, request.key, ())[0]
-    elif isinstance(source, Tensor):
-        source = tensor_to_numpy(source)
-    steps = read_steps(source, request.name, request.time, request.selection, request.delimiter)
+    steps = read_steps(
+        request.source, request.name, request.time, request.selection, request.delimiter, key=request.key
+    )
     for j, column in enumerate(steps.columns):
         if np.isnan(steps.values[:, j]).all():
             raise InputError(f"{request.name}: column {column!r} has no values; leave it out with --drop {column}")
@@ -283,9 +280,10 @@ def _series(request: _Request) -> dict[str, Any]:
     if window < 2:
         raise InputError(f"--window is a number of steps from 2 on, not {window}")
     if len(steps.values) < window:
-        raise InputError(
-            f"{request.name} has {len(steps.values)} steps, fewer than a window of {window}; "
-            "give a longer series, or a smaller --window"
+        raise OptionError(
+            f"{request.name} has {len(steps.values)} steps, fewer than a window of {window}",
+            remedy="give a longer series, or a smaller --window",
+            fixed="give a longer series",
         )
     stamps = {} if steps.stamps is None else {str(request.time): windows_of(steps.stamps, window)}
     return {

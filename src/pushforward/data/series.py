@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from torch import Tensor
 
+from pushforward.data.arrays import read_npy, read_npz, tensor_to_numpy
 from pushforward.data.dataset import Array
 from pushforward.data.files import reading
 from pushforward.data.selection import Selection, listed
-from pushforward.errors import InputError
+from pushforward.errors import InputError, OptionError
 
 if TYPE_CHECKING:
     from pandas import DataFrame, DatetimeIndex, Series
@@ -49,23 +51,30 @@ class Steps:
 
 
 def read_steps(
-    source: Any, name: str, time: str | None, selection: Selection, delimiter: str | None = None, interval: str = ""
+    source: Any,
+    name: str,
+    time: str | None,
+    selection: Selection,
+    delimiter: str | None = None,
+    interval: str = "",
+    key: str | None = None,
 ) -> Steps:
     """Read a series from a file, a frame or an array; or separate windows, as samples of a series are written.
 
     Arguments:
-        source: A path to CSV, TSV or Parquet; a pandas frame; an array ``(n, V)``.
+        source: A path to CSV, TSV, Parquet, ``.npy`` or ``.npz``; a pandas frame; an array or a tensor ``(n, V)``.
         name: What to call it in errors.
         time: The column of time stamps; without it rows are equal steps of no calendar.
         selection: Which of the other columns are the variables.
         delimiter: What separates cells.
         interval: The step, where it is known already.
+        key: Which array of an ``.npz``.
 
     Raises:
-        InputError: If stamps are not in order, repeat with different values or lie on no regular grid; if a column
-            does not hold numbers.
+        InputError: If stamps are not in order, repeat with different values or lie on no regular grid; if most are
+            another step apart than the known one; if a column does not hold numbers.
     """
-    frame = _frame_of(source, name, delimiter)
+    frame = _frame_of(source, name, delimiter, key)
     if frame.empty:
         raise InputError(f"{name} has no steps; give at least one")
     stamps, window = None, _window_of(frame)
@@ -74,7 +83,11 @@ def read_steps(
     elif time is not None:
         if time not in frame:
             columns = listed(frame.columns)
-            raise InputError(f"{name} has no column {time!r} of times; give one of its columns with --time: {columns}")
+            raise OptionError(
+                f"{name} has no column {time!r} of times",
+                remedy=f"give one of its columns with --time: {columns}",
+                fixed=f"the model's times stand there, so add it, or rename the one that holds them among {columns}",
+            )
         stamps = frame.pop(time)
     modelled, _ = selection.of(list(frame.columns), name)
     values = np.stack([_numbers(frame[column], column, name) for column in modelled], 1)
@@ -121,20 +134,28 @@ def stamps_after(last: int, interval: str, n: int) -> Array:
     return _seconds(grid)[1:]
 
 
-def _frame_of(source: Any, name: str, delimiter: str | None) -> DataFrame:
+def _frame_of(source: Any, name: str, delimiter: str | None, key: str | None) -> DataFrame:
     import pandas as pd
 
-    if isinstance(source, Path):
+    kind = source.suffix.lower() if isinstance(source, Path) else ""
+    if isinstance(source, Path) and kind not in (".npy", ".npz"):
         with reading(source.name, "a table"):
-            return pd.read_parquet(source) if source.suffix == ".parquet" else _delimited(source, delimiter)
+            return pd.read_parquet(source) if kind == ".parquet" else _delimited(source, delimiter)
     if isinstance(source, pd.DataFrame):
         return source.copy(deep=False)
-    x = np.asarray(source)
+    x = _array_of(source, kind, key)
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim != 2 or x.dtype.kind not in "biuf":
         form = f"{name} has shape {x.shape} and type {x.dtype}; a series is steps of numbers (n, variables)"
         raise InputError(f"{form}, or samples of one in .csv or .parquet")
     return pd.DataFrame(x, columns=[f"x{j}" for j in range(x.shape[1])])
+
+
+def _array_of(source: Any, kind: str, key: str | None) -> Array:
+    """The array in a file of that kind, or in memory."""
+    if kind:
+        return read_npy(source) if kind == ".npy" else read_npz(source, key, ())[0]
+    return tensor_to_numpy(source) if isinstance(source, Tensor) else np.asarray(source)
 
 
 def _window_of(frame: DataFrame) -> int | None:
@@ -190,8 +211,10 @@ def _times(column: Series[Any], where: str) -> DatetimeIndex:
         times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
     if times.isna().any():
         row = int(times.isna().to_numpy().argmax())
+        text = str(column.iloc[row])[:40]
+        holds = "is empty" if column.isna().iloc[row] or not text.strip() else f"holds {text!r}, which is no time"
         raise InputError(
-            f"{where}: row {row + 1}, column {column.name!r} holds {str(column.iloc[row])[:40]!r}, which is no time; "
+            f"{where}: row {row + 1}, column {column.name!r} {holds}; "
             "write it as 2016-07-01 13:00:00, or remove the row"
         )
     return pd.DatetimeIndex(times).tz_localize(None)
@@ -213,10 +236,26 @@ def _regular(values: Array, columns: tuple[str, ...], times: DatetimeIndex, wher
             )
     keep = np.setdiff1d(np.arange(len(times)), repeated)
     values, times = values[keep], times[keep]
+    if interval:
+        _check_step(times, where, interval)
     grid, interval = _grid(times, where, interval)
     on_grid = np.full((len(grid), values.shape[1]), np.nan)
     on_grid[grid.get_indexer(times)] = values
     return Steps(on_grid, columns, _seconds(grid), interval)
+
+
+def _check_step(times: DatetimeIndex, where: str, interval: str) -> None:
+    """Refuse stamps of which most are another step apart: they leave out no rows at random, they have another step."""
+    import pandas as pd
+
+    own = np.diff(_seconds(pd.date_range("2000-01-01", periods=49, freq=interval)))  # a calendar's months are unequal
+    steps, counts = np.unique(np.diff(_seconds(times)), return_counts=True)
+    of_model = np.isin(steps, own)
+    if counts[~of_model].max(initial=0) > counts[of_model].sum():
+        raise InputError(
+            f"{where} has steps of {_usual(times)} where the model has {interval}; "
+            "resample it, as pandas' resample does, or fit a model of its steps"
+        )
 
 
 def _grid(times: DatetimeIndex, where: str, interval: str) -> tuple[DatetimeIndex, str]:

@@ -95,12 +95,15 @@ class Windows:
                 "name its column of times with --time, or give --series"
             )
         self.check_columns(data.name, data.columns)
-        for what, own, other, option in (
-            ("steps of", self.interval or "no calendar", data.interval or "no calendar", "--time"),
-            ("windows of", f"{self.steps} steps", f"{data.windows.shape[1]} steps", f"--window {self.steps}"),
+        resampled = "resample it, as pandas' resample does, or fit a model of its steps"
+        remedy = resampled if self.interval and data.interval else "mend it with --time"
+        window = f"mend it with --window {self.steps}"
+        for what, own, other, mended in (
+            ("steps of", self.interval or "no calendar", data.interval or "no calendar", remedy),
+            ("windows of", f"{self.steps} steps", f"{data.windows.shape[1]} steps", window),
         ):
             if own != other:
-                raise InputError(f"{data.name} has {what} {other} where the model has {own}; mend it with {option}")
+                raise InputError(f"{data.name} has {what} {other} where the model has {own}; {mended}")
 
     def check_columns(self, name: str, columns: tuple[str, ...]) -> None:
         """Name the variables that are missing or too many."""
