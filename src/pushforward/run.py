@@ -261,7 +261,7 @@ class Run:
         if n * self.schema.event.size * 8 > memory:
             raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
         given = given or {}
-        return self._draw(n, self.schema.context_from(given, n), seed, self.schema.prefix_from(given))
+        return self._draw(n, self.schema.context_from(given, n), seed, self.schema.prefix_from(given), given)
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
         """Draw as many patterns as a data set has, under its contexts."""
@@ -342,7 +342,14 @@ class Run:
         dims = event.size if event.is_discrete else None
         return LogLikelihood.of(values.tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
 
-    def _draw(self, n: int, context: Tensor | None, seed: int, prefix: Tensor | None = None) -> Dataset:
+    def _draw(
+        self,
+        n: int,
+        context: Tensor | None,
+        seed: int,
+        prefix: Tensor | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> Dataset:
         chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
         parts = []
         with isolated_randomness(self.device), torch.no_grad():
@@ -354,7 +361,7 @@ class Run:
                     parts.append(self._completed(law, prefix.to(self.device).expand(size, -1)).cpu())
                 else:
                     parts.append(law.sample(() if context is not None else (size,)).cpu())
-        return self.schema.decode(torch.cat(parts), context)
+        return self.schema.decode(torch.cat(parts), context, given)
 
     def _completed(self, law: Distribution, prefix: Tensor) -> Tensor:
         if not isinstance(law, Autoregressive):

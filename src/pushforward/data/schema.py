@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.data.calendar import Calendar
+from pushforward.data.column import repeated
 from pushforward.data.columns import Columns
 from pushforward.data.context import ContextColumn
 from pushforward.data.dataset import Array, Dataset
@@ -137,7 +138,12 @@ class Schema:
         """``n`` equal vectors of context from values by name, as ``--given label=3`` gives them."""
         return self._context({column.name: np.full(n, column.value(given)) for column in self.context})
 
-    def decode(self, y: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> Dataset:
+    def decode(
+        self,
+        y: Float[Tensor, "n d"],
+        context: Float[Tensor, "n c"] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> Dataset:
         """The patterns in the data's own kind, columns and types; discrete values on their grid.
 
         What a calendar says of a window does not tell when it was: windows come back without stamps.
@@ -145,13 +151,22 @@ class Schema:
         if y.ndim != 2 or y.shape[1] != self.event.size:
             raise ValueError(f"expected vectors of shape (n, {self.event.size}), received {tuple(y.shape)}")
         y = y.detach().cpu()
-        values = self.patterns.decode((y if y.dtype == torch.float64 else y.float()).numpy())
+        rows = (y if y.dtype == torch.float64 else y.float()).numpy()
+        coding = self.patterns
+        values = coding.decode(rows, given) if isinstance(coding, Columns) else coding.decode(rows)
         columns: dict[str, Array] = {}
         categories = values.pop("categories", {})
+        What was given by name, of the context or of the patterns, is written as it was given.
+
         conditions = [column for column in self.context if isinstance(column, ContextColumn)]
         if context is not None and conditions:
             parts = context.detach().to("cpu", torch.float64).split([column.size for column in conditions], dim=1)
-            columns = {c.name: c.decode(part.numpy()) for c, part in zip(conditions, parts, strict=True)}
+            columns = {
+                c.name: c.decode(part.numpy())
+                if c.categories or not given
+                else repeated(float(c.value(given)), len(y), c.dtype)
+                for c, part in zip(conditions, parts, strict=True)
+            }
             categories |= {c.name: c.names for c in conditions if c.names is not None}
         return Dataset(**values, name=self.name, context=columns, file_kind=self.file_kind, categories=categories)
 
