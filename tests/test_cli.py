@@ -336,7 +336,12 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
     (
         "unseen category",
         with_run("sample", "given", "-n", 3, "--given", "sold=7", out="s.csv"),
-        ("'sold'", "7", "0, 1"),
+        ("'sold' is given as 7", "0, 1", "give one of these"),
+    ),
+    (
+        "a value given twice",
+        with_run("sample", "given", "-n", 3, "--given", "sold=1", "--given", "sold=0", out="s.csv"),
+        ("'sold' is set more than once",),
     ),
     (
         "context of a model that has none",

@@ -61,15 +61,23 @@ class Schema:
     file_kind: str
 
     @classmethod
-    def fit(cls, data: Dataset) -> Schema:
-        """Fit to the training part; an ``InputError`` if it is too small or all the same."""
+    def fit(cls, data: Dataset, whole: Dataset | None = None) -> Schema:
+        """Fit to the training part; an ``InputError`` if it is too small or all the same.
+
+        Arguments:
+            data: The training part.
+            whole: What it is a part of, which tells the values that a context can have; by default the part itself.
+        """
         if len(data) < FEWEST_ROWS:
             raise InputError(f"{data.name} has {len(data)} rows to learn from; at least {FEWEST_ROWS} are needed")
         patterns = _PATTERNS.get(data.kind, Columns).fit(data)
         if data.kind == "series":
             calendars = tuple(Calendar.fit(name, x, data.interval) for name, x in data.context.items())
             return cls(patterns, calendars, data.name, data.file_kind)
-        context = tuple(ContextColumn.fit(name, x, data.categories.get(name)) for name, x in data.context.items())
+        every = (data if whole is None else whole).context
+        context = tuple(
+            ContextColumn.fit(name, x, every[name], data.categories.get(name)) for name, x in data.context.items()
+        )
         return cls(patterns, context, data.name, data.file_kind)
 
     @cached_property
@@ -111,11 +119,11 @@ class Schema:
         return torch.from_numpy(self.patterns.log_det(data))
 
     def encode_context(self, data: Dataset) -> Float[Tensor, "n c"] | None:
-        """The context as vectors, ``None`` if the schema has none; an ``InputError`` if ``data`` lack it."""
+        """The context as vectors, ``None`` if the schema has none; an ``InputError`` if ``data`` lack it or go far."""
         missing = [column.name for column in self.context if column.name not in data.context]
         if missing:
             raise InputError(f"{data.name} lacks the context {listed(missing)}; name it with --context")
-        return self._context({column.name: data.entries(column.name) for column in self.context})
+        return self._context({column.name: data.entries(column.name) for column in self.context}, data.name)
 
     def prefix_from(self, given: Mapping[str, Any]) -> Float[Tensor, " k"] | None:
         """The first components from what of the values by name is not context; ``None`` if nothing is.
@@ -146,6 +154,8 @@ class Schema:
     ) -> Dataset:
         """The patterns in the data's own kind, columns and types; discrete values on their grid.
 
+        What was given by name, of the context or of the patterns, is written as it was given.
+
         What a calendar says of a window does not tell when it was: windows come back without stamps.
         """
         if y.ndim != 2 or y.shape[1] != self.event.size:
@@ -156,8 +166,6 @@ class Schema:
         values = coding.decode(rows, given) if isinstance(coding, Columns) else coding.decode(rows)
         columns: dict[str, Array] = {}
         categories = values.pop("categories", {})
-        What was given by name, of the context or of the patterns, is written as it was given.
-
         conditions = [column for column in self.context if isinstance(column, ContextColumn)]
         if context is not None and conditions:
             parts = context.detach().to("cpu", torch.float64).split([column.size for column in conditions], dim=1)
@@ -191,9 +199,12 @@ class Schema:
         context = tuple(conditions.from_json(column) for column in value["context"])
         return cls(coding.from_json(value["patterns"]), context, value["name"], value["file_kind"])
 
-    def _context(self, columns: Mapping[str, Array]) -> Float[Tensor, "n c"] | None:
+    def _context(self, columns: Mapping[str, Array], source: str | None = None) -> Float[Tensor, "n c"] | None:
         if not self.context:
             return None
+        for column in self.context:
+            if isinstance(column, ContextColumn):
+                column.check(columns[column.name], source)
         parts = [torch.from_numpy(column.encode(columns[column.name])) for column in self.context]
         return torch.cat(parts, dim=1).float()
 
