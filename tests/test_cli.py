@@ -261,10 +261,10 @@ def change_the_data(run: Path) -> None:
     write_json(run / "run.json", record)
 
 
-def other_columns(command: str, rename: dict[str, str]) -> Prepare:
+def other_columns(command: str, rename: dict[str, str], run: str = "flow") -> Prepare:
     def prepare(shelf: Shelf, folder: Path) -> list[object]:
         frame().rename(columns=rename).to_csv(folder / "other.csv", index=False)
-        first = shelf.table if command == "audit" else shelf.folder / "flow"
+        first = shelf.table if command == "audit" else shelf.folder / run
         return [command, first, folder / "other.csv"]
 
     return prepare
@@ -359,6 +359,12 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
     ("show what is no run", nothing_there("show"), ("no-run is not a run", "pushforward fit")),
     ("resume what is no run", nothing_there("resume"), ("no-run is not a run",)),
     ("score what is no run", nothing_there("score", TABLE), ("no-run is not a run",)),
+    (
+        "score without the context",
+        other_columns("score", {"sold": "bought"}, "given"),
+        ("no column 'sold', on which the model is conditioned",),
+    ),
+    ("score other columns of a context", other_columns("score", {"count": "amount"}, "given"), ("count", "amount")),
     ("sample what is no run", nothing_there("sample", "-n", 3, "--out", "s.csv"), ("no-run is not a run",)),
     ("resume what is finished", with_run("resume", "flow"), ("finished", "--steps or --budget")),
     ("resume by nothing", with_run("resume", "flow", "--steps", 0), ("at least one step",)),

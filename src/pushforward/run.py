@@ -34,7 +34,7 @@ from pushforward.training.checkpoint import Checkpoints
 from pushforward.training.loop import isolated_randomness
 from pushforward.training.stream import seed_of
 
-__all__ = ["FORMAT", "MIGRATIONS", "Run", "open_run"]
+__all__ = ["FORMAT", "MIGRATIONS", "Run", "open_run", "said_of_model"]
 
 FORMAT = 3
 """The version of the directory's format."""
@@ -224,6 +224,17 @@ class Run:
         origin = self.record["data"]["origin"]
         return {name: origin[name] for name in ("time", "series", "window") if origin.get(name)}
 
+    def read(self, source: Any, **reading: Any) -> Dataset:
+        """Another source of what the run's own data are of, with the context, which the model asks for.
+
+        Raises:
+            InputError: If it cannot be read, or lacks the context.
+        """
+        try:
+            return load(source, **{"context": self.context_names or None, **self.reading_of_series(), **reading})
+        except InputError as error:
+            raise said_of_model(error) from error
+
     def splits(self, beside: str | None = None) -> Splits:
         """The data, as they were divided, with what :meth:`data` puts beside them."""
         return split(self.data(beside), seed=self.seed)
@@ -294,12 +305,7 @@ class Run:
             InputError: If the data have other columns than the model learnt.
         """
         self.require_density()
-        dataset = (
-            data
-            if isinstance(data, Dataset)
-            else load(data, context=self.context_names or None, **self.reading_of_series())
-        )
-        dataset = self.schema.conform(dataset)
+        dataset = self.schema.conform(data if isinstance(data, Dataset) else self.read(data))
         x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
         values, kind = self.encoded_log_prob(x, context, k, seed)
         return (values + self.schema.log_det(dataset)).numpy(), kind
@@ -370,6 +376,11 @@ class Run:
                 "with one order, or fit with --context"
             )
         return law.completed(prefix)
+
+
+def said_of_model(error: InputError) -> InputError:
+    """What data lack of a context that no option names, said of the model, which needs it."""
+    return InputError(str(error).replace("as --context asks", "on which the model is conditioned"))
 
 
 def open_run(directory: str | Path, device: str = "cpu") -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pushforward.data import Dataset, export, load
+from pushforward.data import Dataset, export
 from pushforward.errors import InputError
 from pushforward.evidence import LogLikelihood
 from pushforward.run import Run
@@ -35,7 +35,7 @@ def score(
         refuse_existing(out, force)
     run = Run(directory)
     run.require_density()
-    dataset = load(source, **{"context": run.context_names or None, **run.reading(source), **reading})
+    dataset = run.read(source, **{**run.reading(source), **reading})
     values, kind = run.score_samples(dataset, k, seed)
     if out is not None:
         name = "log_prob" if kind == "exact" else "log_prob_lower_bound"

@@ -21,7 +21,7 @@ from pushforward.data.comparable import in_form_of
 from pushforward.data.dataset import Array
 from pushforward.data.views import overlapping
 from pushforward.errors import InputError, PushforwardError
-from pushforward.run import Run
+from pushforward.run import Run, said_of_model
 
 __all__ = ["FEWEST", "PATTERNS_AT_MOST", "Sides", "real_side", "sides", "sides_of_run"]
 
@@ -293,7 +293,7 @@ def _said_of_modes(modes: str | None) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(str(error).replace("--context", "--modes") if modes else str(error)) from error
+        raise InputError(str(error).replace("--context", "--modes")) if modes else said_of_model(error) from error
 
 
 def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:
