@@ -364,6 +364,11 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
         other_columns("score", {"sold": "bought"}, "given"),
         ("no column 'sold', on which the model is conditioned",),
     ),
+    (
+        "audit without the context",
+        lambda s, f: [*other_columns("audit", {"sold": "bought"})(s, f)[::2], s.folder / "given"],
+        ("no column 'sold', on which the model is conditioned",),
+    ),
     ("score other columns of a context", other_columns("score", {"count": "amount"}, "given"), ("count", "amount")),
     ("audit other columns", other_columns("audit", {"count": "amount"}), ("lacks count", "also has amount")),
     ("audit few rows", few_rows, ("20 patterns", "needs 50")),
