@@ -261,10 +261,10 @@ def change_the_data(run: Path) -> None:
     write_json(run / "run.json", record)
 
 
-def other_columns(command: str, rename: dict[str, str]) -> Prepare:
+def other_columns(command: str, rename: dict[str, str], run: str = "flow") -> Prepare:
     def prepare(shelf: Shelf, folder: Path) -> list[object]:
         frame().rename(columns=rename).to_csv(folder / "other.csv", index=False)
-        first = shelf.table if command == "audit" else shelf.folder / "flow"
+        first = shelf.table if command == "audit" else shelf.folder / run
         return [command, first, folder / "other.csv"]
 
     return prepare
@@ -292,8 +292,15 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
     ("score below a file", below_a_file("score"), ("file", "choose another")),
     ("audit below a file", below_a_file("audit"), ("file does not exist", "choose another --out")),
     ("unknown model", fitting("--model", "diffusion"), ("'diffusion'", "flow, autoregressive, vae, gan")),
-    ("unknown option of a model", fitting("--set", "layers=3"), ("'layers'", "it has", "transforms")),
+    ("unknown option of a model", fitting("--set", "layers=3"), ("'layers'", "it has architecture, ", "transforms")),
     ("option without a value", fitting("--set", "hidden"), ("'hidden'", "name=value")),
+    (
+        "an option set twice",
+        fitting("--set", "bins=4", "--set", "bins=6"),
+        ("'bins' is set more than once", "'bins=6'"),
+    ),
+    ("rate out of range", fitting("--set", "learning_rate=1e9"), ("a number from 0 to below 1,000,000,000",)),
+    ("width out of range", fitting("--set", "hidden=[64,0]"), ("[64, 0]", "a number from 1 to below")),
     ("batch of nothing", fitting("--set", "batch=0"), ("batch", "cannot be 0")),
     ("hidden layers that are text", fitting("--set", "hidden=wide"), ("hidden", "wide")),
     ("too few bins", fitting("--set", "bins=0"), ("bin", "0")),
@@ -336,7 +343,12 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
     (
         "unseen category",
         with_run("sample", "given", "-n", 3, "--given", "sold=7", out="s.csv"),
-        ("'sold'", "7", "0, 1"),
+        ("'sold' is given as 7", "0, 1", "give one of these"),
+    ),
+    (
+        "a value given twice",
+        with_run("sample", "given", "-n", 3, "--given", "sold=1", "--given", "sold=0", out="s.csv"),
+        ("'sold' is set more than once",),
     ),
     (
         "context of a model that has none",
@@ -347,6 +359,17 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
     ("bound of no samples", with_run("score", "given", TABLE, "--k", 0), ("at least one importance sample", "0")),
     ("bound of fewer", with_run("score", "given", TABLE, "--k", -2), ("at least one importance sample", "-2")),
     ("score other columns", other_columns("score", {"count": "amount"}), ("count", "amount")),
+    (
+        "score without the context",
+        other_columns("score", {"sold": "bought"}, "given"),
+        ("no column 'sold'", "the model is conditioned on it"),
+    ),
+    (
+        "audit without the context",
+        lambda s, f: [*other_columns("audit", {"sold": "bought"})(s, f)[::2], s.folder / "given"],
+        ("no column 'sold'", "the model is conditioned on it"),
+    ),
+    ("score other columns of a context", other_columns("score", {"count": "amount"}, "given"), ("count", "amount")),
     ("audit other columns", other_columns("audit", {"count": "amount"}), ("lacks count", "also has amount")),
     ("audit few rows", few_rows, ("20 patterns", "needs 50")),
     ("audit at no level", lambda s, f: ["audit", s.table, s.samples, "--level", 0], ("level", "0")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import pushforward as pf
@@ -33,6 +34,18 @@ def test_what_is_given_stays_and_decides_the_rest(run: Run) -> None:
     assert dogs.column("weight").mean() == pytest.approx(20, abs=2) and cats.column("weight").mean() < 8
     both = run.sample(50, given={"pet": "dog", "weight": 19.5})
     assert np.allclose(both.column("weight"), 19.5, atol=1e-5)
+
+
+def test_what_is_given_is_written_as_it_was_given() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 4)) * 1.7 + 0.3
+    whole = np.rint(x[:, 2] * 1e12).astype(np.int64)
+    frame = pd.DataFrame({"a": x[:, 0], "same": x[:, 0], "whole": whole, "b": x[:, 1], "c": x[:, 3]})
+    run = pf.fit(frame, "autoregressive", context="c", steps=2, device="cpu")
+    drawn = run.sample(5, given={"a": 0.5, "whole": 123456789, "c": "0.7"})
+    for name, value in {"a": 0.5, "same": 0.5, "whole": 123456789, "c": 0.7}.items():
+        assert drawn.entries(name).tolist() == [value] * 5
+    assert len(set(drawn.entries("b"))) == 5
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,8 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     ("ragged row, too long", replaced(5, "1,2,3"), ("row 4 (line 5) has 3 cells", "first has 2")),
     ("ragged row, too short", replaced(9, "1"), ("row 8 (line 9) has 1 cells", "first has 2")),
     ("empty cell", replaced(7, "1,"), ("row 6 (line 7), column 'b' is empty", "--drop b")),
+    ("empty context", replaced(7, "1,", context="b"), ("row 6 (line 7), column 'b' is empty", "fill it", "conditions")),
+    ("text in a context", replaced(7, "1,x", context="b"), ("column 'b' holds the text", "mend it", "conditions")),
     ("NaN", replaced(7, "nan,2"), ("row 6 (line 7), column 'a' is not a number (nan)", "--drop a")),
     ("NA after a blank line", replaced(4, "\n1,NA"), ("row 3 (line 5), column 'b' is not a number (NA)",)),
     ("infinity", replaced(3, "1,-inf"), ("row 2 (line 3), column 'b' is infinite",)),

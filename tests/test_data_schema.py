@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pushforward.data import Dataset, Schema, load
+from pushforward.data.context import ContextColumn
 from pushforward.errors import InputError
 from pushforward.event import Block
 
@@ -286,7 +287,7 @@ def test_context_round_trips() -> None:
     ("given_", "words"),
     [
         ({}, "--given label=VALUE"),
-        ({"label": 9}, "category 9"),
+        ({"label": 9}, "'label' is given as 9, .* 0, 1, 2, 3.*; give one of these"),
         ({"label": "x"}, "not a number"),
     ],
 )
@@ -298,6 +299,53 @@ def test_a_wrong_context_is_named(given_: dict[str, Any], words: str) -> None:
         Schema.fit(data).prefix_from({"hue": 1})
     with pytest.raises(InputError, match="lacks the context 'label'"):
         Schema.fit(data).encode_context(Dataset("array", data.values, columns=("a", "b")))
+
+
+def test_few_frequent_whole_numbers_are_categories_whichever_part_has_them() -> None:
+    x = RNG.standard_normal((400, 1))
+    context = {
+        "group": np.repeat([0, 1, 7], [195, 200, 5]),
+        "count": np.repeat([0, 1, 2, 7], [195, 150, 54, 1]),
+        "rare": np.repeat([False, True], [396, 4]),
+    }
+    data = Dataset("array", x, "t.csv", columns=("a",), context=context)
+    schema = Schema.fit(data.take(np.arange(0, 300)), data)
+    assert schema.context_size == 3 + 1 + 1
+    c = schema.encode_context(data)
+    back = schema.decode(schema.encode(data), c)
+    for name, values in context.items():
+        np.testing.assert_array_equal(back.context[name], values, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("context", "words"),
+    [
+        (
+            {"label": np.array([0, 9]), "size": np.zeros(2)},
+            "t.csv: row 2, context 'label' holds 9, .*leave such rows out",
+        ),
+        (
+            {"label": np.zeros(2, int), "size": np.array([5.9, 6.1])},
+            "t.csv: row 2, context 'size' holds 6.1, .*-2 to 2 ",
+        ),
+        ({"label": np.zeros(2, int), "size": np.array(["a", "b"])}, "t.csv: context 'size' holds text"),
+    ],
+)
+def test_rows_under_a_context_far_from_all_that_was_seen_are_named(context: dict[str, Any], words: str) -> None:
+    seen = {"label": np.arange(60) % 4, "size": np.linspace(-2, 2, 60)}
+    schema = Schema.fit(Dataset("array", RNG.standard_normal((60, 1)), columns=("a",), context=seen))
+    with pytest.raises(InputError, match=words):
+        schema.encode_context(Dataset("array", np.zeros((2, 1)), "t.csv", columns=("a",), context=context))
+    with pytest.raises(InputError, match=r"'size' is given as -6.1, far outside the -2 to 2 .*nearer to these"):
+        schema.context_from({"label": 1, "size": -6.1}, 3)
+    assert schema.context_from({"label": 1, "size": -5.9}, 3).shape == (3, 5)
+
+
+def test_a_context_of_before_its_range_was_kept_is_read() -> None:
+    old = {"name": "size", "dtype": "float64", "categories": [], "shift": 1.0, "scale": 2.0}
+    column = ContextColumn.from_json(old)
+    column.check(np.array([1e9]))
+    assert column.encode(np.array([5.0])).tolist() == [[2.0]]
 
 
 def test_other_data_are_refused_by_their_difference() -> None:

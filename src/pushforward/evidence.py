@@ -202,8 +202,8 @@ def plus_minus(value: float, se: float) -> str:
     """``value ± se`` with as many decimals as the standard error warrants: one digit of it, two after a leading 1.
 
     Example:
-        >>> plus_minus(-112.341, 0.872), plus_minus(0.66123, 0.0101), plus_minus(-1234.5, 31.0)
-        ('−112.3 ± 0.9', '0.661 ± 0.010', '−1,234 ± 31')
+        >>> plus_minus(-112.341, 0.872), plus_minus(0.66123, 0.0101), plus_minus(-12345.6, 3100.0)
+        ('−112.3 ± 0.9', '0.661 ± 0.010', '−12,346 ± 3,100')
     """
     if not math.isfinite(value):
         return minus(str(value)).replace("inf", "∞")
@@ -212,7 +212,7 @@ def plus_minus(value: float, se: float) -> str:
     exponent = math.floor(math.log10(se))
     digits = 2 if se < 2 * 10.0**exponent else 1  # a leading 1 would round by up to a half
     decimals = max(0, digits - 1 - exponent)
-    return minus(f"{value:,.{decimals}f} ± {se:.{decimals}f}")
+    return minus(f"{value:,.{decimals}f} ± {se:,.{decimals}f}")
 
 
 def minus(text: str) -> str:

@@ -56,9 +56,16 @@ class Configuration:
         usual = {**of_game, **of_model, **self.game, **self.model, "batch": batch}
         for name, value in options.items():
             if name not in usual:
-                raise InputError(f"unknown option {name!r} for this model; it has {', '.join(sorted(usual))}")
+                raise InputError(
+                    f"unknown option {name!r} for this model; it has {', '.join(sorted((*usual, 'architecture')))}"
+                )
             if not _alike(value, usual[name]):
                 raise InputError(f"the option {name} cannot be {value!r}; give it the form of {usual[name]!r}")
+            if not _within(value, usual[name]):
+                least = _least(usual[name])
+                raise InputError(
+                    f"the option {name} cannot be {value!r}; give a number from {least} to below {MOST:,.0f}"
+                )
             if name == "batch":
                 batch = value
             else:
@@ -154,6 +161,9 @@ DEFAULTS: dict[str, dict[str, dict[str, Configuration]]] = {
 # fmt: on
 
 
+MOST = 1e9
+"""No option is a number as great as this."""
+
 MANY = 1_000_000
 """Rows, where nobody says how many there are."""
 
@@ -211,9 +221,17 @@ def _alike(value: Any, usual: Any) -> bool:
     if isinstance(usual, (bool, str)):
         return type(value) is type(usual)
     kinds: Any = (int, float) if isinstance(usual, float) else int
-    # A count is at least 1; a rate or a penalty may also be 0.
-    return (
-        isinstance(value, kinds)
-        and not isinstance(value, bool)
-        and (0 if isinstance(usual, float) else 1) <= value < 1e9
-    )
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
+def _within(value: Any, usual: Any) -> bool:
+    """Whether a value like the usual one, or each in a list of such, is no number out of range."""
+    if isinstance(usual, (list, tuple)):
+        return all(_within(v, usual[0]) for v in value)
+    return isinstance(usual, (bool, str)) or _least(usual) <= value < MOST
+
+
+def _least(usual: Any) -> int:
+    """A count is at least 1; a rate or a penalty may also be 0."""
+    usual = usual[0] if isinstance(usual, (list, tuple)) else usual
+    return 0 if isinstance(usual, float) else 1

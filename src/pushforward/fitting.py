@@ -100,15 +100,13 @@ def fit(
     _refuse_foreign(place)
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
-    schema = Schema.fit(parts.train)
+    schema = Schema.fit(parts.train, dataset)
     configuration = configure(model, schema.event, options or {}, len(parts.train))
     if dataset.has_missing and not family(model).architectures[configuration.architecture].takes_missing:
         raise InputError(
             f"{dataset.name} has missing values, which only the architecture 'steps' of --model autoregressive can "
             "take; fit that, or fill them"
         )
-    for part in (parts.validation, parts.test):
-        schema.encode_context(part)  # a category that training has not seen is refused before anything is written
     with new_directory(place, force=force) as draft:
         record = {
             "format": FORMAT,

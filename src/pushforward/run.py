@@ -225,9 +225,13 @@ class Run:
         return {name: origin[name] for name in ("time", "series", "window") if origin.get(name)}
 
     def read(self, source: Any, **reading: Any) -> Dataset:
-        """Another source as the run's own data were read, with what conditions the model; its options are fixed."""
+        """Another source as the run's own data were read, with what conditions the model; its options are fixed.
+
+        Raises:
+            InputError: If it cannot be read, or lacks a condition.
+        """
         with options_of_model():
-            return load(source, **{"context": self.context_names or None, **reading})
+            return load(source, **{"context": self.context_names or None, **self.reading_of_series(), **reading})
 
     def splits(self, beside: str | None = None) -> Splits:
         """The data, as they were divided, with what :meth:`data` puts beside them."""
@@ -266,7 +270,7 @@ class Run:
         if n * self.schema.event.size * 8 > memory:
             raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
         given = given or {}
-        return self._draw(n, self.schema.context_from(given, n), seed, self.schema.prefix_from(given))
+        return self._draw(n, self.schema.context_from(given, n), seed, self.schema.prefix_from(given), given)
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
         """Draw as many patterns as a data set has, under its contexts."""
@@ -300,8 +304,7 @@ class Run:
             InputError: If the data have other columns than the model learnt.
         """
         self.require_density()
-        dataset = data if isinstance(data, Dataset) else self.read(data, **self.reading_of_series())
-        dataset = self.schema.conform(dataset)
+        dataset = self.schema.conform(data if isinstance(data, Dataset) else self.read(data))
         x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
         values, kind = self.encoded_log_prob(x, context, k, seed)
         return (values + self.schema.log_det(dataset)).numpy(), kind
@@ -344,7 +347,14 @@ class Run:
         dims = event.size if event.is_discrete else None
         return LogLikelihood.of(values.tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
 
-    def _draw(self, n: int, context: Tensor | None, seed: int, prefix: Tensor | None = None) -> Dataset:
+    def _draw(
+        self,
+        n: int,
+        context: Tensor | None,
+        seed: int,
+        prefix: Tensor | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> Dataset:
         chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
         parts = []
         with isolated_randomness(self.device), torch.no_grad():
@@ -356,7 +366,7 @@ class Run:
                     parts.append(self._completed(law, prefix.to(self.device).expand(size, -1)).cpu())
                 else:
                     parts.append(law.sample(() if context is not None else (size,)).cpu())
-        return self.schema.decode(torch.cat(parts), context)
+        return self.schema.decode(torch.cat(parts), context, given)
 
     def _completed(self, law: Distribution, prefix: Tensor) -> Tensor:
         if not isinstance(law, Autoregressive):

@@ -20,7 +20,7 @@ from pushforward.data.columns import Columns
 from pushforward.data.comparable import in_form_of
 from pushforward.data.dataset import Array
 from pushforward.data.views import overlapping
-from pushforward.errors import InputError, PushforwardError
+from pushforward.errors import InputError, PushforwardError, options_of_model
 from pushforward.run import Run
 
 __all__ = ["FEWEST", "PATTERNS_AT_MOST", "Sides", "real_side", "sides", "sides_of_run"]
@@ -163,7 +163,8 @@ def _sides_with_run(
     """Data, or what another run kept, against a run's samples."""
     if run_real is None:
         context = [*run.context_names, *filter(None, [_unknown(run, modes)])] or None
-        dataset = _with(real, {"context": context, **_beside_run(run, reading)}, _unknown(run, modes))
+        with options_of_model():
+            dataset = _with(real, {"context": context, **_beside_run(run, reading)}, _unknown(run, modes))
         _check_times(dataset, run)
         dataset = run.schema.conform(dataset)
         if run.learns_from(dataset):
@@ -293,7 +294,9 @@ def _said_of_modes(modes: str | None) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(str(error).replace("--context", "--modes") if modes else str(error)) from error
+        if modes is None:
+            raise
+        raise InputError(str(error).replace("--context", "--modes")) from error
 
 
 def _without(source: Any, reading: dict[str, Any], modes: str | None) -> Dataset:

@@ -53,6 +53,8 @@ def assignments(pairs: list[str] | None) -> dict[str, Any]:
         name, sign, text = pair.partition("=")
         if not sign or not name:
             raise InputError(f"{pair!r} is not of the form name=value")
+        if name in options:
+            raise InputError(f"{name!r} is set more than once, at last by {pair!r}; set it once")
         try:
             options[name] = json.loads(text)
         except ValueError:

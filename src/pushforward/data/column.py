@@ -14,7 +14,7 @@ from pushforward.data.selection import listed
 from pushforward.errors import InputError
 from pushforward.event import Block
 
-__all__ = ["Column", "is_integral", "moments"]
+__all__ = ["Column", "is_integral", "moments", "repeated"]
 
 COARSEST = 2.0**16
 """Grids of more steps to a standard deviation, float32 cannot resolve; nor …"""
@@ -175,6 +175,14 @@ class Column:
 def is_integral(x: Array) -> bool:
     """Whether all values are whole numbers, whatever their type."""
     return x.dtype.kind in "biu" or bool((x == np.rint(x)).all())
+
+
+def repeated(value: float, n: int, dtype: str) -> Array:
+    """A number that was asked for, ``n`` times in a column's type: through a vector it would lose to float32."""
+    kind, x = np.dtype(dtype), np.full(n, value)
+    if kind.kind == "f":
+        return x.clip(np.finfo(kind).min, np.finfo(kind).max).astype(kind)
+    return np.rint(x).astype(kind) if kind.kind == "b" else _plus(np.rint(x), 0, kind)
 
 
 def moments(x: Array) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from pushforward.data.categories import Categories
-from pushforward.data.column import Column
+from pushforward.data.column import Column, repeated
 from pushforward.data.dataset import Array, Dataset
 from pushforward.data.selection import listed
 from pushforward.errors import InputError
@@ -98,12 +98,14 @@ class Columns:
             impossible |= column.contradicts(x) if source is None else data.entries(column.name) != data.entries(source)
         return np.where(impossible, -np.inf, math.fsum(column.log_det() for column in self.columns))
 
-    def decode(self, y: Array) -> dict[str, Any]:
-        """The rows, as arguments of :class:`Dataset`, from ``(N, D)``."""
+    def decode(self, y: Array, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The rows, as arguments of :class:`Dataset`, from ``(N, D)``; values that were given stay as they were."""
         at = {column.name: j for j, column in enumerate(self.modelled)}
         values: dict[str, Array] = {}
         for column in self.columns:
-            if column.source is None:
+            if given and column.name in given and column.kind == "continuous":
+                values[column.name] = repeated(float(given[column.name]), len(y), column.dtype)
+            elif column.source is None:
                 values[column.name] = column.decode(y[:, at.get(column.name, 0)].astype(np.float64))
             else:
                 values[column.name] = values[column.source].astype(np.int16 if column.levels else column.dtype)

@@ -50,11 +50,11 @@ def read_delimited(path: Path, delimiter: str | None, selection: Selection) -> C
     with reading(path.name, "delimited text"):
         layout = _layout(path, delimiter)
         modelled, context = selection.of(layout.names, path.name)
-        columns, categories = _stream(layout, modelled + context)
+        columns, categories = _stream(layout, modelled + context, context)
     return parted(columns, modelled, context, categories)
 
 
-def _stream(layout: Layout, wanted: list[str]) -> tuple[dict[str, Array], dict[str, Categories]]:
+def _stream(layout: Layout, wanted: list[str], context: list[str]) -> tuple[dict[str, Array], dict[str, Categories]]:
     """The columns, block by block, so that no more than the result and a block is in memory.
 
     Arrow infers types from the first block. Where whole numbers give way to fractions later on, all is read
@@ -78,7 +78,7 @@ def _stream(layout: Layout, wanted: list[str]) -> tuple[dict[str, Array], dict[s
             with _opened(layout, wanted, floats) as reader:
                 columns, categories = _coded(_gathered(reader, wanted, coders), coders)
         except (ArrowException, _NotNumbersError) as error:
-            raise InputError(_why_not(layout, wanted, coders, truths, error)) from error
+            raise InputError(_why_not(layout, wanted, context, coders, truths, error)) from error
         return {name: _whole_again(x) if name in floats else x for name, x in columns.items()}, categories
 
 
@@ -195,7 +195,12 @@ def _refuse_wrong_delimiter(path: Path, delimiter: str, first: list[list[str]]) 
 
 
 def _why_not(
-    layout: Layout, wanted: list[str], coders: dict[str, Coder] | None, truths: set[str], error: Exception
+    layout: Layout,
+    wanted: list[str],
+    context: list[str],
+    coders: dict[str, Coder] | None,
+    truths: set[str],
+    error: Exception,
 ) -> str:
     """Name row, line and column of the first cell that is not what its column holds, or the first ragged row."""
     for coder in (coders or {}).values():
@@ -213,7 +218,7 @@ def _why_not(
             faults = [Fault(name, row, what) for j, name, test in at if (what := test(cells[j]))]
             if faults:
                 what = faults[0].what
-                return f"{place}, column {faults[0].column!r} {what}; {remedy(what, faults)}"
+                return f"{place}, column {faults[0].column!r} {what}; {remedy(what, faults, context)}"
     return f"{layout.path.name} cannot be read as numbers: {first_line(error)}; mend it or --drop the column"
 
 

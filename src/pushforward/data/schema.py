@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.data.calendar import Calendar
+from pushforward.data.column import repeated
 from pushforward.data.columns import Columns
 from pushforward.data.context import ContextColumn
 from pushforward.data.dataset import Array, Dataset
@@ -60,15 +61,23 @@ class Schema:
     file_kind: str
 
     @classmethod
-    def fit(cls, data: Dataset) -> Schema:
-        """Fit to the training part; an ``InputError`` if it is too small or all the same."""
+    def fit(cls, data: Dataset, whole: Dataset | None = None) -> Schema:
+        """Fit to the training part; an ``InputError`` if it is too small or all the same.
+
+        Arguments:
+            data: The training part.
+            whole: What it is a part of, which tells the values that a context can have; by default the part itself.
+        """
         if len(data) < FEWEST_ROWS:
             raise InputError(f"{data.name} has {len(data)} rows to learn from; at least {FEWEST_ROWS} are needed")
         patterns = _PATTERNS.get(data.kind, Columns).fit(data)
         if data.kind == "series":
             calendars = tuple(Calendar.fit(name, x, data.interval) for name, x in data.context.items())
             return cls(patterns, calendars, data.name, data.file_kind)
-        context = tuple(ContextColumn.fit(name, x, data.categories.get(name)) for name, x in data.context.items())
+        every = (data if whole is None else whole).context
+        context = tuple(
+            ContextColumn.fit(name, x, every[name], data.categories.get(name)) for name, x in data.context.items()
+        )
         return cls(patterns, context, data.name, data.file_kind)
 
     @cached_property
@@ -110,11 +119,11 @@ class Schema:
         return torch.from_numpy(self.patterns.log_det(data))
 
     def encode_context(self, data: Dataset) -> Float[Tensor, "n c"] | None:
-        """The context as vectors, ``None`` if the schema has none; an ``InputError`` if ``data`` lack it."""
+        """The context as vectors, ``None`` if the schema has none; an ``InputError`` if ``data`` lack it or go far."""
         missing = [column.name for column in self.context if column.name not in data.context]
         if missing:
             raise InputError(f"{data.name} lacks the context {listed(missing)}; name it with --context")
-        return self._context({column.name: data.entries(column.name) for column in self.context})
+        return self._context({column.name: data.entries(column.name) for column in self.context}, data.name)
 
     def prefix_from(self, given: Mapping[str, Any]) -> Float[Tensor, " k"] | None:
         """The first components from what of the values by name is not context; ``None`` if nothing is.
@@ -137,21 +146,35 @@ class Schema:
         """``n`` equal vectors of context from values by name, as ``--given label=3`` gives them."""
         return self._context({column.name: np.full(n, column.value(given)) for column in self.context})
 
-    def decode(self, y: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> Dataset:
+    def decode(
+        self,
+        y: Float[Tensor, "n d"],
+        context: Float[Tensor, "n c"] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> Dataset:
         """The patterns in the data's own kind, columns and types; discrete values on their grid.
+
+        What was given by name, of the context or of the patterns, is written as it was given.
 
         What a calendar says of a window does not tell when it was: windows come back without stamps.
         """
         if y.ndim != 2 or y.shape[1] != self.event.size:
             raise ValueError(f"expected vectors of shape (n, {self.event.size}), received {tuple(y.shape)}")
         y = y.detach().cpu()
-        values = self.patterns.decode((y if y.dtype == torch.float64 else y.float()).numpy())
+        rows = (y if y.dtype == torch.float64 else y.float()).numpy()
+        coding = self.patterns
+        values = coding.decode(rows, given) if isinstance(coding, Columns) else coding.decode(rows)
         columns: dict[str, Array] = {}
         categories = values.pop("categories", {})
         conditions = [column for column in self.context if isinstance(column, ContextColumn)]
         if context is not None and conditions:
             parts = context.detach().to("cpu", torch.float64).split([column.size for column in conditions], dim=1)
-            columns = {c.name: c.decode(part.numpy()) for c, part in zip(conditions, parts, strict=True)}
+            columns = {
+                c.name: c.decode(part.numpy())
+                if c.categories or not given
+                else repeated(float(c.value(given)), len(y), c.dtype)
+                for c, part in zip(conditions, parts, strict=True)
+            }
             categories |= {c.name: c.names for c in conditions if c.names is not None}
         return Dataset(**values, name=self.name, context=columns, file_kind=self.file_kind, categories=categories)
 
@@ -176,9 +199,12 @@ class Schema:
         context = tuple(conditions.from_json(column) for column in value["context"])
         return cls(coding.from_json(value["patterns"]), context, value["name"], value["file_kind"])
 
-    def _context(self, columns: Mapping[str, Array]) -> Float[Tensor, "n c"] | None:
+    def _context(self, columns: Mapping[str, Array], source: str | None = None) -> Float[Tensor, "n c"] | None:
         if not self.context:
             return None
+        for column in self.context:
+            if isinstance(column, ContextColumn):
+                column.check(columns[column.name], source)
         parts = [torch.from_numpy(column.encode(columns[column.name])) for column in self.context]
         return torch.cat(parts, dim=1).float()
 

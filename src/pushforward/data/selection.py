@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pushforward.errors import InputError
+from pushforward.errors import InputError, OptionError
 
 __all__ = ["Selection", "as_names", "listed"]
 
@@ -41,8 +41,11 @@ class Selection:
         ):
             unknown = [name for name in asked if name not in names]
             if unknown:
-                raise InputError(
-                    f"{where} has no column {listed(unknown)}, as --{option} asks; its columns are {listed(names)}"
+                own = f"its columns are {listed(names)}"
+                raise OptionError(
+                    f"{where} has no column {listed(unknown)}",
+                    remedy=f"--{option} asks for it, but {own}",
+                    fixed=f"the model is {'conditioned on it' if option == 'context' else 'fitted so'}, but {own}",
                 )
         chosen = names if self.columns is None else self.columns
         modelled = [name for name in chosen if name not in self.drop and name not in self.context]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def _clean(table: Any, where: str, modelled: list[str], context: list[str]) -> C
     if faults:
         fault = faults[0]
         place = f"{where}: row {fault.row + 1}, column {fault.column!r}"
-        raise InputError(f"{place} {fault.what}; {remedy(fault.what, faults)}")
+        raise InputError(f"{place} {fault.what}; {remedy(fault.what, faults, context)}")
     return parted(columns, modelled, context, categories)
 
 
@@ -128,8 +129,12 @@ def type_fault(name: str, column: Any) -> Fault | None:
     return None
 
 
-def remedy(what: str, faults: list[Fault]) -> str:
-    """What to do about the first fault and those like it."""
+def remedy(what: str, faults: list[Fault], context: Collection[str] = ()) -> str:
+    """What to do about the first fault and those like it; a column of the ``context`` cannot be dropped."""
+    if faults[0].column in context:
+        how = "mend" if "text" in what else "fill"
+        return f"{how} it, or remove the row: {faults[0].column!r} conditions the model, so it cannot be dropped"
+    faults = [fault for fault in faults if fault.column not in context]
     names = ",".join(fault.column for fault in faults)
     if "text" in what:
         names = ",".join(fault.column for fault in faults if "text" in fault.what)
