@@ -39,6 +39,10 @@ class Marginals:
         event: The components.
         components: Laws in each mixture, or bins of each spline.
         conditionals: ``logistic`` or ``normal``, of which mixtures are made, or ``spline``.
+
+    Attributes:
+        roles: For each parameter of each component 1 if it is a location, 2 if it is a log-scale, 0 otherwise.
+        counts: The number of parameters of each component.
     """
 
     def __init__(self, event: Event, components: int, conditionals: str = "logistic") -> None:
@@ -53,8 +57,9 @@ class Marginals:
             for kind, place in places.items()
             if place
         ]
-        counts = {i: count for measure, place in self._measures for i, count in zip(place, measure.counts, strict=True)}
-        self.counts = [counts[i] for i in range(event.size)]
+        roles = {i: each for measure, place in self._measures for i, each in zip(place, measure.roles, strict=True)}
+        self.roles = [roles[i] for i in range(event.size)]
+        self.counts = [len(each) for each in self.roles]
 
     @property
     def parameters(self) -> int:

@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent
 from pushforward.errors import NoDensityError
 from pushforward.evidence import Kind
 
-__all__ = ["Law", "LowerBounded", "pit"]
+__all__ = ["Law", "LowerBounded", "check_patterns", "pit"]
 
 
 class Law(Distribution):
@@ -46,15 +46,8 @@ class Law(Distribution):
         raise _no_conditionals(self)
 
     def expanded(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*full d"]:
-        """``x`` with its batch shape broadcast against the law's, or a ``ValueError`` that says what does not fit."""
-        if not x.is_floating_point():
-            raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
-        if x.shape[-1:] != self.event_shape:
-            raise ValueError(f"patterns of this law have shape (…, {self.event_shape[0]}), not {tuple(x.shape)}")
-        sizes = zip(x.shape[-2::-1], self.batch_shape[::-1], strict=False)
-        if not all(mine == own or 1 in (mine, own) for mine, own in sizes):
-            batch = tuple(self.batch_shape)
-            raise ValueError(f"patterns of shape {tuple(x.shape)} do not go with a law of batch shape {batch}")
+        """``x`` with its batch shape broadcast against the law's."""
+        check_patterns(self, x)
         return x.expand(*torch.broadcast_shapes(x.shape[:-1], self.batch_shape), x.shape[-1])
 
     def finite(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*full d"], Bool[Tensor, "*full d"]]:
@@ -94,6 +87,20 @@ class LowerBounded(Law):
         if k < 1:
             raise ValueError(f"a bound needs at least one importance sample, not k = {k}")
         return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))
+
+
+def check_patterns(law: Distribution, x: Tensor) -> None:
+    """Raise a ``ValueError`` that says why ``x`` are no patterns of a law: their type, their shape or their batch."""
+    if not x.is_floating_point():
+        raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
+    last = x.dim() - len(law.event_shape)
+    if last < 0 or x.shape[last:] != law.event_shape:
+        expected = ", ".join(["…", *map(str, law.event_shape)])
+        raise ValueError(f"patterns of this law have shape ({expected}), not {tuple(x.shape)}")
+    batch = x.shape[:last]
+    if not all(mine == own or 1 in (mine, own) for mine, own in zip(batch[::-1], law.batch_shape[::-1], strict=False)):
+        own = tuple(law.batch_shape)
+        raise ValueError(f"patterns of shape {tuple(x.shape)} do not go with a law of batch shape {own}")
 
 
 def pit(law: Distribution, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pushforward.distributions.law import Law, LowerBounded
+from pushforward.distributions.law import Law, LowerBounded, check_patterns
 from pushforward.evidence import Kind, LogLikelihood
 
 __all__ = ["log_likelihood", "log_prob_values"]
@@ -20,7 +20,9 @@ def log_prob_values(
 
     Raises:
         NoDensityError: If the law is implicit.
+        ValueError: If ``x`` are no patterns of the law.
     """
+    check_patterns(law, x)
     if isinstance(law, LowerBounded):
         return law.log_prob_bound(x, k), Kind.LOWER_BOUND
     return law.log_prob(x), (law.evidence if isinstance(law, Law) and law.evidence else Kind.EXACT)

@@ -19,8 +19,8 @@ __all__ = ["MEASURES", "Bernoulli", "Categorical", "Cells", "Density", "Measure"
 class Measure(Protocol):
     """Components of one measure, m of them, with P parameters in all, each component's after the other's."""
 
-    counts: list[int]
-    """The number of parameters of each component."""
+    roles: list[tuple[int, ...]]
+    """For each parameter of each component 1 if it is a location, 2 if it is a log-scale, 0 otherwise."""
 
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
         """Where training starts, given a first batch, which may be empty."""
@@ -44,7 +44,7 @@ class Bernoulli:
     """
 
     def __init__(self, event: Event, law: Scalar | None = None) -> None:
-        self.counts = [1] * event.size
+        self.roles: list[tuple[int, ...]] = [(0,)] * event.size
 
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
         """As often 1 as in the batch, or once in twice more."""
@@ -77,8 +77,8 @@ class Categorical:
 
     def __init__(self, event: Event, law: Scalar | None = None) -> None:
         self.event = event
-        self.counts = event.categories.tolist()
-        ends, codes = event.categories.cumsum(0)[:, None], torch.arange(max(self.counts))
+        self.roles = [(0,) * k for k in event.categories.tolist()]
+        ends, codes = event.categories.cumsum(0)[:, None], torch.arange(max(map(len, self.roles)))
         self.missing = codes >= event.categories[:, None]
         self.place = ends - event.categories[:, None] + codes.where(~self.missing, 0)
 
@@ -120,7 +120,7 @@ class Density:
 
     def __init__(self, event: Event, law: Scalar) -> None:
         self.event, self.law = event, law
-        self.counts = [law.parameters] * event.size
+        self.roles = [law.roles] * event.size
 
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
         """The same for all, whatever the batch: encodings are standardised."""

@@ -29,6 +29,10 @@ class Scalar(Protocol):
     def parameters(self) -> int:
         """The number of parameters P."""
 
+    @property
+    def roles(self) -> tuple[int, ...]:
+        """For each parameter 1 if it is a location, 2 if it is a log-scale, 0 otherwise."""
+
     def initial(self) -> Float[Tensor, " p"]:
         """Where training starts: a law spread over the standardised range."""
 
@@ -79,6 +83,11 @@ class ScalarMixture:
     def parameters(self) -> int:
         """The number of parameters, 3K."""
         return 3 * self.components
+
+    @property
+    def roles(self) -> tuple[int, ...]:
+        """Logits, locations, log-scales."""
+        return tuple(role for role in (0, 1, 2) for _ in range(self.components))
 
     def initial(self) -> Float[Tensor, " p"]:
         """Equal weights, and locations spread over the standardised range."""
@@ -152,6 +161,11 @@ class Splined:
     def parameters(self) -> int:
         """The number of parameters, 3K + 1."""
         return 2 + self.spline.parameters
+
+    @property
+    def roles(self) -> tuple[int, ...]:
+        """A location, a log-scale, a spline."""
+        return (1, 2, *[0] * self.spline.parameters)
 
     @property
     def spline(self) -> RationalQuadratic:

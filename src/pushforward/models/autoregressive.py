@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from random import Random
 from typing import cast
 
@@ -21,8 +22,12 @@ from pushforward.models.model import Model
 from pushforward.networks.components import ComponentTransformer
 from pushforward.networks.featured import Featured
 from pushforward.networks.masked import MaskedMLP
+from pushforward.networks.regression import regressions
 
 __all__ = ["MaskedAutoregressive", "TransformerAutoregressive"]
+
+ENOUGH = 50
+"""Rows that a regression wants."""
 
 
 class MaskedAutoregressive(Model):
@@ -83,9 +88,9 @@ class MaskedAutoregressive(Model):
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Start from how often each value of a discrete component occurs in a first batch."""
+        """Start from how often each value of a discrete component occurs in a first batch, real ones from lines."""
         for member in self._members():
-            member.start(x)
+            member.start(x, context)
 
     def penalty(self) -> Float[Tensor, ""] | float:
         """The weighted sum of the absolute values of the direct links, of one order on average."""
@@ -106,14 +111,22 @@ class _Ordered(nn.Module):
         context: The width of the context.
     """
 
+    roles: Tensor
+    feature: Tensor
+    """The first feature of each parameter's component."""
+
     def __init__(self, marginals: Marginals, order: Sequence[int], hidden: Sequence[int], context: int) -> None:
         super().__init__()
         self.marginals = marginals
         self.permutation = Permutation(sorted(range(len(order)), key=order.__getitem__))
         counts, widths = marginals.counts, marginals.event.feature_counts
+        starts = accumulate(widths[:-1], initial=0)
         # The outputs start near the bias, whatever the network is fed.
         network = MaskedMLP(counts, hidden, context, widths=widths, direct=True).near_zero()
         self.network = Featured(marginals.event, network)
+        parameters = [(role, start) for start, roles in zip(starts, marginals.roles, strict=True) for role in roles]
+        self.register_buffer("roles", torch.tensor([role for role, _ in parameters]), persistent=False)
+        self.register_buffer("feature", torch.tensor([start for _, start in parameters]), persistent=False)
         self.start(torch.zeros(0, len(order)))
 
     def natural(self, context: Tensor | None) -> Autoregressive:
@@ -126,9 +139,26 @@ class _Ordered(nn.Module):
         return Pushforward(self.natural(context), self.permutation)
 
     @torch.no_grad()
-    def start(self, x: Float[Tensor, "n d"]) -> None:
-        """Start from how often each value of a discrete component occurs."""
-        self.network.network.last.bias.copy_(self.marginals.initial(self.permutation.inverse(x)[0]))
+    def start(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+        r"""Start from how often each value of a discrete component occurs, and real ones from a linear regression.
+
+        Their locations stand at :math:`b_i^\top (1, c, f_{<i}) + e_i m_k`, of features f, errors :math:`e_i` of the
+        regression and the K places :math:`m_k` that a mixture starts from; log-scales grow by :math:`\log e_i`.
+        """
+        x = self.permutation.inverse(x)[0]
+        network, bias = self.network.network, self.marginals.initial(x)
+        if len(x) >= ENOUGH and bool((self.roles == 1).any()):
+            features, c = self.marginals.event.features(x), x[:, :0] if context is None else context
+            found = regressions(torch.cat([torch.ones_like(x[:, :1]), c], -1), features)
+            location, error = self.roles == 1, found.error[self.feature]
+            weights = found.weights[self.feature]
+            constant, of_context, before = weights.split([1, c.shape[1], features.shape[1]], -1)
+            assert network.skip is not None  # it was asked for
+            skip = network.skip.weight
+            skip.copy_(torch.where(location[:, None], torch.cat([before, of_context], -1), skip))
+            bias = torch.where(location, error * bias + constant.squeeze(-1), bias)
+            bias = torch.where(self.roles == 2, bias + error.log(), bias)
+        network.last.bias.copy_(bias)
 
     def links(self) -> Float[Tensor, ""]:
         """The sum of the absolute values of the direct links."""

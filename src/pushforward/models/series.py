@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pushforward.distributions.factorised import Marginals
 from pushforward.distributions.stepwise import Stepwise
-from pushforward.event import Block, Event
+from pushforward.event import Event
 from pushforward.models.model import Model
 from pushforward.networks.steps import StepNetwork
 
@@ -67,8 +67,7 @@ class StepAutoregressive(Model):
             raise ValueError(f"a window of {steps} steps needs as much context for each, not {context} numbers in all")
         blocks = [component.blocks[0] for component in event.components()[:variables]]
         self.marginals = Marginals(Event(tuple(blocks)), components)
-        roles = [role for block in blocks for role in _roles(block, components)]
-        self.network = StepNetwork(steps, self.marginals.counts, roles, context // steps, hidden, layers, dropout)
+        self.network = StepNetwork(steps, self.marginals.roles, context // steps, hidden, layers, dropout)
         with torch.no_grad():
             self.network.head.last.bias.copy_(self.marginals.initial())
 
@@ -99,10 +98,3 @@ class StepAutoregressive(Model):
         batch = () if context is None else context.shape[:-1]
         origin = self.network.first.bias.new_zeros(*batch, self.event.size)
         return Stepwise(self.network, self.marginals, origin, context)
-
-
-def _roles(block: Block, components: int) -> list[int]:
-    """Which parameters of a variable are locations and which log-scales; one that is no mixture has none."""
-    if block.kind in ("continuous", "grid"):
-        return [role for role in (0, 1, 2) for _ in range(components)]
-    return [0] * max(1, block.categories)

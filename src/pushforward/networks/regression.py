@@ -12,6 +12,8 @@ __all__ = ["Regressions", "regressions"]
 
 HELD_OUT = 0.2
 """The share of rows, the last ones, by which the strength of the ridge is chosen."""
+SMALLEST_ERROR = 0.05
+"""What a line foretells exactly is left some doubt, in the units of the targets, which are standardised."""
 STRENGTHS = 17
 """From 10³ to 10⁻⁵, a factor of √10 between neighbours."""
 
@@ -21,7 +23,7 @@ class Regressions(NamedTuple):
 
     Arguments:
         weights: Row v has the weights of F inputs, then those of V targets, of which v's own and later ones are 0.
-        error: The root mean square of what is left of each target on held-out rows.
+        error: The root mean square of what is left of each target on held-out rows, or a little more than nothing.
     """
 
     weights: Float[Tensor, "v f+v"]
@@ -57,7 +59,7 @@ def regressions(inputs: Float[Tensor, "n f"], targets: Float[Tensor, "n v"]) -> 
     whole = rows.T @ rows / max(n, 1)
     found = torch.stack([_residuals(whole, strength)[f:] for strength in strengths])[best, range(len(best))]
     own = torch.eye(targets.shape[1], rows.shape[1], device=rows.device).roll(f, 1)
-    return Regressions((own - found).to(inputs), error.sqrt().to(inputs))
+    return Regressions((own - found).to(inputs), error.sqrt().clamp(min=SMALLEST_ERROR).to(inputs))
 
 
 def _residuals(gram: Float[Tensor, "d d"], strength: Tensor) -> Float[Tensor, "d d"]:

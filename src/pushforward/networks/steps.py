@@ -22,8 +22,6 @@ CHUNK = 256
 """Windows whose features are held at once."""
 LAST = 8
 """Steps of each window that the regression sees: those with a past to look back at."""
-SMALLEST_ERROR = 0.05
-"""In running scales: what a line foretells exactly is left some doubt."""
 SMALL = 0.01
 """What is left of the last layer's weights where a regression says more."""
 
@@ -39,8 +37,7 @@ class StepNetwork(nn.Module):
 
     Arguments:
         steps: T.
-        counts: The number of parameters of each of the V variables.
-        roles: For each parameter of a step 1 if it is a location, 2 if it is a log-scale, 0 otherwise.
+        roles: For each parameter of each of the V variables 1 if it is a location, 2 if it is a log-scale, 0 otherwise.
         context: The width of a step's context.
         hidden: The width of the convolutions, then the widths of the perceptron's hidden layers.
         layers: The number of convolutions.
@@ -57,8 +54,7 @@ class StepNetwork(nn.Module):
     def __init__(
         self,
         steps: int,
-        counts: Sequence[int],
-        roles: Sequence[int],
+        roles: Sequence[Sequence[int]],
         context: int,
         hidden: Sequence[int],
         layers: int,
@@ -68,7 +64,7 @@ class StepNetwork(nn.Module):
         if not hidden:
             raise ValueError("hidden names no width; give that of the convolutions, then those of the hidden layers")
         self.steps = steps
-        self.counts = list(counts)
+        self.counts = counts = [len(each) for each in roles]
         self.relative = Relative(len(counts), steps)
         inputs, width = self.relative.features + context, hidden[0]
         self.first = nn.Linear(inputs, width)
@@ -76,7 +72,7 @@ class StepNetwork(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.head = MaskedMLP(counts, hidden[1:] or hidden[:1], width + inputs, direct=True)
         owner = [i for i, count in enumerate(counts) for _ in range(count)]
-        self.register_buffer("roles", torch.tensor(list(roles)), persistent=False)
+        self.register_buffer("roles", torch.tensor([role for each in roles for role in each]), persistent=False)
         self.register_buffer("owner", torch.tensor(owner), persistent=False)
         self.register_buffer("widening", torch.zeros(len(counts)))
 
@@ -99,7 +95,7 @@ class StepNetwork(nn.Module):
         assert self.head.skip is not None  # it was asked for
         hidden = features.new_zeros(len(owner), self.first.out_features)
         self.head.skip.weight.copy_(torch.cat([before, hidden, features], -1))
-        error, last = found.error.clamp(min=SMALLEST_ERROR)[owner], self.head.last
+        error, last = found.error[owner], self.head.last
         last.weight.mul_(SMALL)
         spread = torch.where(location, error * last.bias + constant.squeeze(-1), last.bias)
         last.bias.copy_(torch.where(self.roles == 2, last.bias + error.log(), spread))

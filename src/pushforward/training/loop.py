@@ -93,6 +93,10 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
     progress = leg.progress(counters.step, counters.seconds)
     held_out: float | None = None
     with isolated_randomness(device):
+        if counters.step == 0:  # what is begun with may be better than what few patterns teach
+            with _precision(match.game.model, settings.bfloat16):
+                held_out = _take_figure(match, hooks)
+            counters.seconds += clock.lap()
         while progress < 1.0 and counters.stale < settings.patience and counters.step != last_step:
             torch.manual_seed(seed_of(settings.seed, "step", counters.step))
             with _precision(match.game.model, settings.bfloat16):
