@@ -1,6 +1,6 @@
 """Forecasts of real series: CRPS of 24 steps from rolling origins, beside seasonal naive and statsmodels.
 
-``python -m benchmarks.series --data DIR [--only etth1] [--seconds 300] [--steps N] [--origins 25] [--json]``
+``python -m benchmarks.series --data DIR [--only etth1] [--seconds 300] [--steps N] [--origins 50] [--json]``
 
 The last fifth of each series is forecast. The model is fitted once, to nothing of it: ``fit`` is given so much that the
 parts it learns from and chooses by are the four fifths before. Peers see all that lies before each origin, or its last
@@ -151,7 +151,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=list(SERIES))
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--origins", type=int, default=25)
+    parser.add_argument("--origins", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--ours", action="store_true", help="leave the peers out")

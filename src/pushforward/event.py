@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -100,6 +100,13 @@ class Event:
     def continuous(cls, size: int) -> Event:
         """An event of ``size`` continuous components."""
         return cls((Block("continuous", size),))
+
+    def made(self) -> Self:
+        """Itself, with every cached property there: before Python 3.12 making one takes a lock, which no graph can."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property):
+                getattr(self, name)
+        return self
 
     @property
     def size(self) -> int:

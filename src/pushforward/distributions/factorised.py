@@ -43,50 +43,44 @@ class Marginals:
     Attributes:
         roles: For each parameter of each component 1 if it is a location, 2 if it is a log-scale, 0 otherwise.
         counts: The number of parameters of each component.
+        groups: The components of each measure that occurs.
+        together: Where each component stands when the groups come one after another.
     """
 
     def __init__(self, event: Event, components: int, conditionals: str = "logistic") -> None:
         law = scalar(conditionals, components)
-        self.event = event
+        self.event = event.made()
         self.components = components
         self.conditionals = conditionals
         blocks = [component.blocks[0] for component in event.components()]
         places = {kind: [i for i, block in enumerate(blocks) if block.kind == kind] for kind in MEASURES}
         self._measures = [
-            (MEASURES[kind](Event(tuple(blocks[i] for i in place)), law), place)
+            (MEASURES[kind](Event(tuple(blocks[i] for i in place)).made(), law), place)
             for kind, place in places.items()
             if place
         ]
         roles = {i: each for measure, place in self._measures for i, each in zip(place, measure.roles, strict=True)}
         self.roles = [roles[i] for i in range(event.size)]
         self.counts = [len(each) for each in self.roles]
+        self.groups = tuple(self._grouped())
+        self.together = torch.cat([group.components for group in self.groups]).argsort()
 
     @property
     def parameters(self) -> int:
         """The length P of the flat parameter vector."""
         return sum(self.counts)
 
-    @cached_property
+    @property
     def starts(self) -> list[int]:
         """Where each component's parameters begin."""
         return list(accumulate(self.counts[:-1], initial=0))
 
-    @cached_property
-    def groups(self) -> tuple[Group, ...]:
+    def _grouped(self) -> Iterator[Group]:
         """The components of each measure that occurs."""
-        return tuple(
-            Group(
-                measure,
-                torch.tensor(place),
-                torch.cat([torch.arange(self.starts[i], self.starts[i] + self.counts[i]) for i in place]),
-            )
-            for measure, place in self._measures
-        )
-
-    @cached_property
-    def together(self) -> Tensor:
-        """Where each component stands when the groups come one after another."""
-        return torch.cat([group.components for group in self.groups]).argsort()
+        starts = self.starts
+        for measure, place in self._measures:
+            ranges = [torch.arange(starts[i], starts[i] + self.counts[i]) for i in place]
+            yield Group(measure, torch.tensor(place), torch.cat(ranges))
 
     @cached_property
     def alone(self) -> tuple[tuple[Marginals, slice], ...]:

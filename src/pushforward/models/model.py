@@ -36,7 +36,7 @@ class Model(nn.Module, ABC):
         super().__init__()
         if context < 0:
             raise ValueError(f"the context's width cannot be negative, as {context} is")
-        self.event = event
+        self.event = event.made()
         self.context = context
         self.config = config
 

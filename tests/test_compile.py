@@ -1,0 +1,45 @@
+"""Every flow and autoregressive model trains in one compiled graph, also where nothing of it ran before."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from laws import EVENTS, SMALL, VARIANTS, Case, cases, seeded
+from pushforward.families import configure
+from pushforward.models.model import Model
+from pushforward.objectives import negative_log_likelihood
+
+
+def fresh(case: Case) -> Model:
+    """A model that has computed nothing yet."""
+    chosen = configure(case.family, EVENTS[case.event], {"architecture": case.architecture})
+    config = {**chosen.model, **{k: v for k, v in SMALL.items() if k in chosen.model}}
+    config |= VARIANTS.get(f"{case.family} {chosen.architecture} {case.event}", {}).get(case.variant, {})
+    with seeded(0):
+        return case.of.architectures[chosen.architecture](EVENTS[case.event], case.context, **config)
+
+
+EXACT = [case for case in cases(dtype=torch.float32, context=0) if case.family in ("flow", "autoregressive")]
+
+
+# Dynamo itself makes what it then warns of.
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("case", EXACT, ids=str)
+def test_training_is_one_graph(case: Case) -> None:
+    model, x = fresh(case), case.patterns(5)
+
+    def loss(model: Model, x: Tensor) -> Tensor:
+        return negative_log_likelihood(model(), x)
+
+    torch.compiler.reset()
+    with seeded(1):
+        fused = torch.compile(loss, backend="eager", fullgraph=True)(model, x)
+    with seeded(1):
+        plain = loss(model, x)
+    assert torch.allclose(fused, plain, atol=1e-5)
+    parameters = list(model.parameters())
+    gradients = (torch.autograd.grad(value, parameters, allow_unused=True) for value in (fused, plain))
+    for mine, own in zip(*gradients, strict=True):
+        assert (mine is None) == (own is None) and (own is None or torch.allclose(mine, own, atol=1e-4))
