@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 import warnings
@@ -261,6 +262,35 @@ def test_what_training_begins_with_is_kept_where_few_rows_teach_nothing_better(f
     values, _ = run.score_samples(fresh)
     assert values.mean() > fitted - 1.0  # without its start among them 5 and 2 nats less
     assert run.record["trained"]["best_step"] < 20
+
+
+# What torch imports to compile warns of its own past.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with a C++ compiler")
+def test_a_compiled_run_learns_what_the_same_run_learns_uncompiled(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(300, 2)) @ [[1.0, 0.5], [0.0, 0.3]]
+    plain, fused = (
+        pf.fit(x, "autoregressive", steps=20, out=tmp_path / name, settings=Settings(compile=fuse, patience=99))
+        for name, fuse in (("plain", False), ("fused", True))
+    )
+    (mine, _), (own, _) = fused.score_samples(x), plain.score_samples(x)
+    np.testing.assert_allclose(mine, own, atol=1e-3)
+    assert pf.resume(tmp_path / "fused", steps=5).record["trained"]["step"] == 25
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_cannot_be_compiled_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, settings = np.random.default_rng(0).normal(size=(100, 2)), Settings(compile=True)
+    with pytest.raises(InputError, match="gan is not compiled"):
+        pf.fit(x, "gan", steps=1, out=tmp_path / "run", settings=settings)
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, "/no/such/compiler"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    torch.compiler.reset()
+    with pytest.raises(InputError, match=r"compiled on this machine .*without compiling"):
+        pf.fit(x, "flow", steps=1, out=tmp_path / "run", settings=settings)
+    assert not (tmp_path / "run").exists()
 
 
 def test_budgets_end_in_time(tmp_path: Path) -> None:

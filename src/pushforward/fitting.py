@@ -21,7 +21,7 @@ from pushforward.errors import DivergedError, InputError
 from pushforward.families import configure, family
 from pushforward.run import FORMAT, Run
 from pushforward.storage import new_directory, refuse_existing, write_json, write_tensors
-from pushforward.training.game import Batch
+from pushforward.training.game import Batch, compiled, require_compiler
 from pushforward.training.loop import Hooks, Observer, Settings, isolated_randomness, play
 from pushforward.training.metrics import MetricsFile
 from pushforward.training.schedule import Leg, parse_budget
@@ -71,7 +71,7 @@ def fit(
         seed: Of every random choice: split, weights, order, noise.
         context: Columns that condition the model and are not modelled.
         options: Values that replace the family's defaults, by name.
-        settings: Patience, checkpoints, precision; the seed above replaces theirs.
+        settings: Patience, checkpoints, precision, compiling; the seed above replaces theirs.
         device: ``auto``, ``cpu`` or ``cuda``.
         force: Whether to replace what stands at ``out``.
         tensorboard: Whether to write TensorBoard's files too.
@@ -95,6 +95,10 @@ def fit(
     if not 0 <= seed < 2**63:
         raise InputError(f"a seed is a whole number from 0 on, below 2⁶³, not {seed}")
     where = device_named(device)
+    if settings is not None and settings.compile:
+        if not family(model).density:
+            raise InputError(f"{model} is not compiled, for its loss holds gradients; fit it without compiling")
+        require_compiler(where)
     place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
     refuse_existing(place, force)
     _refuse_foreign(place)
@@ -147,6 +151,8 @@ def resume(
         InputError: If it is finished and neither ``steps`` nor ``budget`` is given, or its data have changed.
     """
     run = Run(directory, device_named(device))
+    if run.record["settings"].get("compile"):
+        require_compiler(run.device)
     further = steps is not None or budget is not None
     over = run.status in ("finished", "stopped early") and run.weights_are_whole()  # else its end is played again
     if over and not further and not (run.results and (run.directory / "report.html").is_file()):
@@ -170,9 +176,9 @@ def resume(
 
 def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
     """Play the run's legs from its newest checkpoint on, and keep the weights to use unless interrupted."""
-    match = _match(run)
-    match.restore(*run.checkpoints.latest())
     settings = Settings(**run.record["settings"])
+    match = _match(run, settings)
+    match.restore(*run.checkpoints.latest())
     stream = _stream(run, parts)
     tensorboard = bool(run.record["tensorboard"])
     with (
@@ -248,8 +254,9 @@ def _refuse_foreign(place: Path) -> None:
         raise InputError(f"{place} is not a run, and --force replaces nothing else; choose another --out")
 
 
-def _match(run: Run) -> Match:
-    return Match(run.family.game(run.fresh_model(), **run.record["game"]))
+def _match(run: Run, settings: Settings) -> Match:
+    game = run.family.game(run.fresh_model(), **run.record["game"])
+    return Match(compiled(game) if settings.compile else game)
 
 
 def _save(run: Run, match: Match) -> None:

@@ -25,6 +25,9 @@ def fit(
     device: options.Device = "auto",
     force: options.Force = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's files too.")] = False,
+    fuse: Annotated[
+        bool, typer.Option("--compile", help="Compile the training step; pays back after some minutes.")
+    ] = False,
     key: options.Key = None,
     columns: options.Columns = None,
     drop: options.Drop = None,
@@ -41,6 +44,7 @@ def fit(
     """Learn the law of some data."""
     from pushforward.fitting import fit as fit_run
     from pushforward.reporting import finish
+    from pushforward.training.loop import Settings
 
     with watching(f"{model} ← {source}") as observe:
         run = fit_run(
@@ -55,6 +59,7 @@ def fit(
             device=device,
             force=force,
             tensorboard=tensorboard,
+            settings=Settings(compile=fuse),
             observe=observe,
             command=command_line(),
             **options.reading(key, columns, drop, delimiter, size, mode, skip_bad),

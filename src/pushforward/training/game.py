@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
+from pushforward.errors import InputError
 from pushforward.models.gan import GAN
 from pushforward.models.model import Model
 from pushforward.objectives import (
@@ -20,7 +22,7 @@ from pushforward.objectives import (
     non_saturating_loss,
 )
 
-__all__ = ["Batch", "Game", "Player", "adversarial_game", "likelihood_game"]
+__all__ = ["Batch", "Game", "Player", "adversarial_game", "compiled", "likelihood_game", "require_compiler"]
 
 GeneratorLoss = Literal["non-saturating", "minimax"]
 
@@ -73,6 +75,20 @@ def likelihood_game(model: Model, learning_rate: float = 1e-3, weight_decay: flo
 
     player = Player("model", _trainable(model.parameters()), loss, learning_rate, weight_decay=weight_decay)
     return Game(model, (player,))
+
+
+def compiled(game: Game) -> Game:
+    """The same game with the loss of each player as a compiled graph, whose gradient has no gradient."""
+    return replace(game, players=tuple(replace(player, loss=torch.compile(player.loss)) for player in game.players))
+
+
+def require_compiler(device: torch.device | str) -> None:
+    """Raise an :class:`InputError` where torch cannot compile for a device."""
+    try:
+        torch.compile(torch.sin)(torch.ones(2, device=device))
+    except TorchDynamoException as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"nothing can be compiled on this machine ({first}); train without compiling") from None
 
 
 def adversarial_game(
