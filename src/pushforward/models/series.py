@@ -40,6 +40,7 @@ class StepAutoregressive(Model):
         dropout: The share of what the convolutions say of a step that training hides.
 
     Example:
+        >>> from pushforward.event import Block
         >>> _ = torch.manual_seed(0)
         >>> model = StepAutoregressive(Event((Block("continuous", 12),), series=(6, 2)), hidden=(8, 8), layers=2)
         >>> x = model().sample((5,))
