@@ -294,3 +294,10 @@ def test_one_component_is_enough(name: str) -> None:
 def test_heads_must_share_the_width() -> None:
     with pytest.raises(ValueError, match="evenly"):
         TransformerAutoregressive(Event.continuous(2), width=10, heads=4)
+
+
+def test_columns_that_repeat_each_other_far_from_standard_units_are_a_start() -> None:
+    x = (1e9 * torch.randn(400, 1)).repeat(1, 3)
+    model = MaskedAutoregressive(Event.continuous(3))
+    model.prepare(x)
+    assert model().log_prob(x).isfinite().all()

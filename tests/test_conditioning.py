@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import pushforward as pf
+from pushforward.data import Schema
 from pushforward.run import Run
 
 
@@ -66,3 +67,12 @@ def test_a_flow_says_that_it_cannot(table: Path) -> None:
     flow = pf.fit(table, "flow", steps=2, device="cpu")
     with pytest.raises(pf.InputError, match="use --model autoregressive"):
         flow.sample(3, given={"pet": "dog"})
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8"])
+def test_a_context_is_given_its_own_values_whatever_its_precision(kind: str) -> None:
+    for values in (np.full(400, 0.1), np.linspace(-60_000, 60_000, 400)):
+        frame = pd.DataFrame({"x": np.random.default_rng(0).normal(size=400), "c": values.astype(kind)})
+        schema = Schema.fit(pf.load(frame, context="c"))
+        assert schema.context_from({"c": float(values[0])}, 2).shape == (2, 1)
+        schema.encode_context(pf.load(frame, context="c"))

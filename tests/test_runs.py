@@ -423,3 +423,15 @@ def test_what_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:
         fit_small("flow", tmp_path / "run", 1)
     with pytest.raises(InputError, match="--force"):
         fit_small("flow", tmp_path / "run", 1)
+
+
+@pytest.mark.parametrize("family", ["flow", "autoregressive"])
+@pytest.mark.parametrize(("first", "spread"), [(10**9, 200_000), (3 * 10**6, 10), (2 * 10**7, 2000), (10**12, 1000)])
+def test_whole_numbers_far_from_zero_are_possible(first: int, spread: int, family: str, tmp_path: Path) -> None:
+    """Dates as 20180101, times of Unix, prices in cents: zero, where their grid begins, is millions of steps away."""
+    rng = np.random.default_rng(0)
+    x = np.stack([first + rng.integers(0, spread, 400), rng.integers(0, 5, 400)], 1)
+    run = pf.fit(x, family, steps=2, out=tmp_path / family)
+    assert np.isfinite(run.score_samples(x)[0]).all()
+    assert np.isfinite(run.score_samples(run.sample(50))[0]).all()
+    assert (run.score_samples(x + 0.5)[0] == -np.inf).all()

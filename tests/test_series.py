@@ -286,6 +286,11 @@ def test_a_frame_of_what_came_is_scored_by_name() -> None:
         made.crps(dated[["load", "date"]])
     with pytest.raises(InputError, match="lacks 'load', 'temp'"):
         made.crps(pd.DataFrame(x))
+    with pytest.raises(InputError, match="numbers alone"):
+        made.crps(came.assign(temp=list("abcd")))
+    with pytest.raises(InputError, match="a share between 0 and 1, not 'a'"):
+        made.interval("a")  # type: ignore[arg-type]
+    assert made.crps(torch.tensor(x, requires_grad=True)) == expected
     with pytest.raises(InputError, match="infinite at step 3 of 'temp'"):
         made.crps(np.where(np.arange(8).reshape(4, 2) == 5, np.inf, x))
 

@@ -209,22 +209,25 @@ class Event:
             >>> Event((Block("grid", 2, 1.0, 0.0, 16.0),)).snap(torch.tensor([3.4, 18.0]))
             tensor([ 3., 16.])
         """
-        width, low, high = (t.to(y) for t in (self.width, self.low, self.high))
+        # In double precision: the lowest value may lie thousands of steps away.
+        width, low, high = (t.to(y.device) for t in (self.width, self.low, self.high))
         anchor = torch.where(low.isfinite(), low, torch.zeros_like(low))
         step = torch.where(width > 0, width, torch.ones_like(width))
-        snapped = anchor + step * ((y - anchor) / step).round()
-        return torch.where(width > 0, snapped, y).clamp(low, high)
+        snapped = anchor + step * ((y.double() - anchor) / step).round()
+        return torch.where(width > 0, snapped, y.double()).clamp(low, high).to(y.dtype)
 
     def possible(self, y: Float[Tensor, "*batch d"]) -> Bool[Tensor, "*batch d"]:
         """Which components lie in their range and, where discrete, at a value they can take.
 
-        A quarter of a grid's step is allowed for rounding.
+        A quarter of a grid's step is allowed for rounding, and what the floating type cannot tell apart.
 
         Example:
             >>> Event((Block("grid", 3, 1.0, 0.0, 16.0),)).possible(torch.tensor([3.0, 3.5, 18.0]))
             tensor([ True, False, False])
         """
-        return (y - self.snap(y)).abs() <= self.width.to(y) / 4
+        allowed = self.width.to(y.device) / 4
+        rounded = torch.finfo(y.dtype).eps * y.abs().double()
+        return (y.double() - self.snap(y.double())).abs() <= torch.where(allowed > 0, allowed + rounded, 0.0)
 
     def dequantise(self, y: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Spread each discrete component uniformly over its cell, y + width·(u − ½) (Theis et al. 2016)."""

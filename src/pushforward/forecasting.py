@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from pushforward.data import Dataset, Schema
+from pushforward.data.arrays import tensor_to_numpy
 from pushforward.data.files import existing
 from pushforward.data.selection import Selection, listed
 from pushforward.data.series import Steps, read_steps, stamps_after
@@ -77,12 +78,12 @@ class Forecast:
 
     def interval(self, level: float = 0.9) -> tuple[Float[np.ndarray[Any, Any], "h v"], ...]:
         """The ends of each step's central interval, which holds a share ``level`` of the paths, in (0, 1)."""
-        if not 0 < level < 1:
-            raise InputError(f"an interval holds a share between 0 and 1, not {level}; give one such as 0.9")
+        if not isinstance(level, (int, float)) or not 0 < level < 1:
+            raise InputError(f"an interval holds a share between 0 and 1, not {level!r}; give one such as 0.9")
         low, high = self.quantiles([(1 - level) / 2, (1 + level) / 2])
         return low, high
 
-    def crps(self, truth: Float[np.ndarray[Any, Any], "h v"] | DataFrame) -> tuple[Estimate, ...]:
+    def crps(self, truth: Float[np.ndarray[Any, Any], "h v"] | DataFrame | Tensor) -> tuple[Estimate, ...]:
         """The continuous ranked probability score of each variable, averaged over the steps, in its own units.
 
         Its interval is that of the finite number of paths: what came is taken as it is. Missing truths are left out.
@@ -90,13 +91,13 @@ class Forecast:
         Arguments:
             truth: The steps that came: an array in the order of the columns, or a frame that has them by name.
         """
-        truth = _truth(truth, self.columns)
-        if truth.shape != self.paths.shape[1:]:
-            raise InputError(f"the truth has shape {truth.shape}, not {self.paths.shape[1:]} (steps, variables)")
-        for step, j in np.argwhere(np.isinf(truth))[:1].tolist():
+        came = _truth(truth, self.columns)
+        if came.shape != self.paths.shape[1:]:
+            raise InputError(f"the truth has shape {came.shape}, not {self.paths.shape[1:]} (steps, variables)")
+        for step, j in np.argwhere(np.isinf(came))[:1].tolist():
             at = f"step {step + 1} of {self.columns[j]!r}"
             raise InputError(f"the truth is infinite at {at}; give a number, or NaN where it is missing")
-        return tuple(_estimate(name, self.paths[:, :, j], truth[:, j]) for j, name in enumerate(self.columns))
+        return tuple(_estimate(name, self.paths[:, :, j], came[:, j]) for j, name in enumerate(self.columns))
 
     def table(self, levels: ArrayLike | None = None) -> Dataset:
         """The paths as a table of one row a path and step, or quantiles of one row a step and level."""
@@ -320,7 +321,7 @@ def _checked_levels(levels: ArrayLike) -> Float[np.ndarray[Any, Any], " q"]:
 
 
 def _truth(
-    truth: Float[np.ndarray[Any, Any], "h v"] | DataFrame, columns: tuple[str, ...]
+    truth: Float[np.ndarray[Any, Any], "h v"] | DataFrame | Tensor, columns: tuple[str, ...]
 ) -> Float[np.ndarray[Any, Any], "h v"]:
     """What came, with a frame's columns in the forecast's order whatever theirs is; NaN where missing."""
     import pandas as pd
@@ -332,8 +333,13 @@ def _truth(
                 f"the truth lacks {listed(missing)}, which the forecast has; its columns are {listed(truth.columns)}: "
                 "add what is missing, or give an array in the forecast's order"
             )
-        return truth[list(columns)].to_numpy(float, na_value=np.nan)
-    return np.asarray(truth, float)
+        truth = truth[list(columns)].astype(object).where(truth[list(columns)].notna(), np.nan)
+    elif isinstance(truth, Tensor):
+        truth = tensor_to_numpy(truth)
+    try:
+        return np.asarray(truth, float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the truth does not hold numbers alone ({error}); give numbers, NaN where missing") from None
 
 
 def _device(model: Model) -> torch.device:

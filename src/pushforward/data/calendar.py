@@ -26,7 +26,7 @@ class Calendar:
     :math:`2\pi k t / \text{day}` and :math:`2\pi k t / \text{year}`, :math:`k = 1, 2`, and one component for each day
     of the week.
 
-    A cycle counts where a step is shorter than half of it, and the year where the training part holds two: what was
+    A cycle counts where a step is at most half of it, and the year where the training part holds two: what was
     seen once cannot be told from a trend.
 
     Arguments:

@@ -20,6 +20,8 @@ MOST_CATEGORIES = 50
 """Whole numbers of more different values are quantities; and so they are if one of them occurs in …"""
 FEWEST_OF_CATEGORY = 5
 """… fewer rows: of counts the great ones are rare, and what is known of the others must carry over to them."""
+ROUNDING = 1e-3
+"""Of a value: the same number may have been of half precision."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class ContextColumn:
         """Which numbers lie farther outside the table's range than it is wide: there a network says anything."""
         if self.low is None or self.high is None:
             return np.zeros(len(x), bool)
-        width = self.high - self.low
+        width = max(self.high - self.low, ROUNDING * abs(self.high))
+        x = x.astype(np.float64)
         return cast(Array, (x < self.low - width) | (x > self.high + width))
 
     def _why(self) -> str:

@@ -251,7 +251,7 @@ def _check_step(times: DatetimeIndex, where: str, interval: str) -> None:
     own = np.diff(_seconds(pd.date_range("2000-01-01", periods=49, freq=interval)))  # a calendar's months are unequal
     steps, counts = np.unique(np.diff(_seconds(times)), return_counts=True)
     of_model = np.isin(steps, own)
-    if counts[~of_model].max(initial=0) > counts[of_model].sum():
+    if counts.sum() > 2 and counts[~of_model].max(initial=0) > counts[of_model].sum():
         raise InputError(
             f"{where} has steps of {_usual(times)} where the model has {interval}; "
             "resample it, as pandas' resample does, or fit a model of its steps"

@@ -91,7 +91,7 @@ class LowerBounded(Law):
 
 def check_patterns(law: Distribution, x: Tensor) -> None:
     """Raise a ``ValueError`` that says why ``x`` are no patterns of a law: their type, their shape or their batch."""
-    if not x.is_floating_point():
+    if isinstance(law, Law) and not x.is_floating_point():
         raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
     last = x.dim() - len(law.event_shape)
     if last < 0 or x.shape[last:] != law.event_shape:

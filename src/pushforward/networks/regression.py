@@ -14,6 +14,8 @@ HELD_OUT = 0.2
 """The share of rows, the last ones, by which the strength of the ridge is chosen."""
 SMALLEST_ERROR = 0.05
 """What a line foretells exactly is left some doubt, in the units of the targets, which are standardised."""
+ROUNDING = 1e-12
+"""The least ridge, in the largest mean square: less would be lost in rounding where columns repeat each other."""
 STRENGTHS = 17
 """From 10³ to 10⁻⁵, a factor of √10 between neighbours."""
 
@@ -65,6 +67,7 @@ def regressions(inputs: Float[Tensor, "n f"], targets: Float[Tensor, "n v"]) -> 
 def _residuals(gram: Float[Tensor, "d d"], strength: Tensor) -> Float[Tensor, "d d"]:
     """In row i the weights of what is left of column i after regression on those before it."""
     identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    strength = torch.maximum(strength, ROUNDING * gram.diagonal().max())
     factor = torch.linalg.cholesky(gram + strength * identity)
     inverse: Tensor = torch.linalg.solve_triangular(factor / factor.diagonal(), identity, upper=False)
     return inverse
