@@ -305,7 +305,7 @@ def the_schema_is_fitted_on_all_data(patch: pytest.MonkeyPatch) -> None:
         return whole["data"]
 
     patch.setattr(fitting, "load", remembering)
-    patch.setattr(Schema, "fit", lambda data: fit(whole["data"]))
+    patch.setattr(Schema, "fit", lambda data, every=None: fit(whole["data"]))
 
 
 @mutant(training_laws.likelihoods_are_in_the_units_of_the_data)
