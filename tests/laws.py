@@ -92,14 +92,18 @@ class Case:
     def of(self) -> Family:
         return FAMILIES[self.family]
 
-    def model(self, seed: int = 0) -> Model:
-        """A small model in use, not in training, whose weights are far from where training starts."""
+    def fresh(self) -> Model:
+        """A small model that has computed nothing yet."""
         event = EVENTS[self.event]
         chosen = configure(self.family, event, {"architecture": self.architecture} if self.architecture else {})
         config = {**chosen.model, **{k: v for k, v in SMALL.items() if k in chosen.model}}
         config |= VARIANTS.get(f"{self.family} {chosen.architecture} {self.event}", {}).get(self.variant, {})
+        return self.of.architectures[chosen.architecture](event, self.context, **config).to(self.dtype)
+
+    def model(self, seed: int = 0) -> Model:
+        """A small model in use, not in training, whose weights are far from where training starts."""
         with seeded(seed):
-            model = self.of.architectures[chosen.architecture](event, self.context, **config).to(self.dtype)
+            model = self.fresh()
             model.prepare(self.patterns(64), self.contexts(64))
             # Quadrature and bounds need laws that are not absurd.
             noise = 0.05 if self.is_deep else 0.15 if self.of.density else 0.4

@@ -6,20 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from laws import EVENTS, SMALL, VARIANTS, Case, cases, seeded
-from pushforward.families import configure
+from laws import Case, cases, seeded
 from pushforward.models.model import Model
 from pushforward.objectives import negative_log_likelihood
-
-
-def fresh(case: Case) -> Model:
-    """A model that has computed nothing yet."""
-    chosen = configure(case.family, EVENTS[case.event], {"architecture": case.architecture})
-    config = {**chosen.model, **{k: v for k, v in SMALL.items() if k in chosen.model}}
-    config |= VARIANTS.get(f"{case.family} {chosen.architecture} {case.event}", {}).get(case.variant, {})
-    with seeded(0):
-        return case.of.architectures[chosen.architecture](EVENTS[case.event], case.context, **config)
-
 
 EXACT = [case for case in cases(dtype=torch.float32, context=0) if case.family in ("flow", "autoregressive")]
 
@@ -28,7 +17,9 @@ EXACT = [case for case in cases(dtype=torch.float32, context=0) if case.family i
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 @pytest.mark.parametrize("case", EXACT, ids=str)
 def test_training_is_one_graph(case: Case) -> None:
-    model, x = fresh(case), case.patterns(5)
+    with seeded(0):
+        model = case.fresh()
+    x = case.patterns(5)
 
     def loss(model: Model, x: Tensor) -> Tensor:
         return negative_log_likelihood(model(), x)

@@ -151,8 +151,6 @@ def resume(
         InputError: If it is finished and neither ``steps`` nor ``budget`` is given, or its data have changed.
     """
     run = Run(directory, device_named(device))
-    if run.record["settings"].get("compile"):
-        require_compiler(run.device)
     further = steps is not None or budget is not None
     over = run.status in ("finished", "stopped early") and run.weights_are_whole()  # else its end is played again
     if over and not further and not (run.results and (run.directory / "report.html").is_file()):
@@ -168,6 +166,8 @@ def resume(
         raise InputError(f"{directory} is {run.status}; to take it further, give --steps or --budget")
     else:
         parts = run.splits()
+    if run.record["settings"].get("compile"):
+        require_compiler(run.device)
     run.record |= {"status": "running", "results": {}}  # what was measured was another model
     run.save()
     (run.directory / "report.html").unlink(missing_ok=True)

@@ -147,11 +147,11 @@ class _Ordered(nn.Module):
         """
         x = self.permutation.inverse(x)[0]
         network, bias = self.network.network, self.marginals.initial(x)
-        if len(x) >= ENOUGH and bool((self.roles == 1).any()):
+        location = self.roles == 1
+        if len(x) >= ENOUGH and bool(location.any()):
             features, c = self.marginals.event.features(x), x[:, :0] if context is None else context
             found = regressions(torch.cat([torch.ones_like(x[:, :1]), c], -1), features)
-            location, error = self.roles == 1, found.error[self.feature]
-            weights = found.weights[self.feature]
+            error, weights = found.error[self.feature], found.weights[self.feature]
             constant, of_context, before = weights.split([1, c.shape[1], features.shape[1]], -1)
             assert network.skip is not None  # it was asked for
             skip = network.skip.weight

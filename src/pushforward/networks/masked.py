@@ -189,7 +189,7 @@ class _Rows:
 
     def append(self, block: Float[Tensor, "rows n"]) -> None:
         """Add the next rows."""
-        start, self.count = self.count, self.count + block.shape[0]  # len(block) costs more, a thousand times
+        start, self.count = self.count, self.count + block.shape[0]  # quicker than len(block)
         if torch.is_grad_enabled():
             self.rows = torch.cat([self.rows, block.clamp(*self.limits)])
         else:

@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch._dynamo.exc import TorchDynamoException
 
 from pushforward.errors import InputError
 from pushforward.models.gan import GAN
@@ -84,6 +83,8 @@ def compiled(game: Game) -> Game:
 
 def require_compiler(device: torch.device | str) -> None:
     """Raise an :class:`InputError` where torch cannot compile for a device."""
+    from torch._dynamo.exc import TorchDynamoException
+
     try:
         torch.compile(torch.sin)(torch.ones(2, device=device))
     except TorchDynamoException as error:
