@@ -167,12 +167,15 @@ def fitted(parts: Parts, seconds: float, seed: int) -> Tensor:
     return trained(partial(as_fitted, rows=len(parts.train)), parts, seconds, seed)
 
 
-def contestants(sized: bool) -> dict[str, Contestant]:
+def contestants(sized: bool, alone: bool) -> dict[str, Contestant]:
+    """Ours beside a Gaussian, and unless ``alone`` the trained peers that are installed."""
     chosen: dict[str, Contestant] = {
         "ours": fitted if sized else partial(trained, partial(Flow, **CONFIGURATION.model)),
         "Gaussian": gaussian,
-        "mixture": mixture,
     }
+    if alone:
+        return chosen
+    chosen["mixture"] = mixture
     if installed(["zuko"]):
         chosen["zuko coupling"] = partial(trained, partial(Zuko, passes=2))
         chosen["zuko autoregressive"] = partial(trained, partial(Zuko, passes=None))
@@ -210,9 +213,9 @@ def result(case: str, figures: Mapping[str, LogLikelihood]) -> dict[str, Any]:
 
 
 def cases(
-    data: Path | None, seconds: float | None, seeds: list[int], only: list[str], sized: bool
+    data: Path | None, seconds: float | None, seeds: list[int], only: list[str], sized: bool, alone: bool
 ) -> Iterator[dict[str, Any]]:
-    chosen = contestants(sized)
+    chosen = contestants(sized, alone)
     for name in only:
         file, usual, read = DATA[name]
         if data is None or not (data / file).is_file():
@@ -244,13 +247,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", default="0,1,2", help="one run of everything for each (default 0,1,2)")
     parser.add_argument("--only", choices=list(DATA), action="append", help="one data set (default all)")
     parser.add_argument("--sized", action="store_true", help="ours in the sizes that fit chooses for so many columns")
+    parser.add_argument("--ours", action="store_true", help="leave the trained peers out")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
     seeds = [int(seed) for seed in args.seeds.split(",")][: 1 if args.quick else None]
     data = None if args.data is None else Path(args.data)
-    results = list(
-        cases(data, args.seconds or (5.0 if args.quick else None), seeds, args.only or list(DATA), args.sized)
-    )
+    seconds = args.seconds or (5.0 if args.quick else None)
+    results = list(cases(data, seconds, seeds, args.only or list(DATA), args.sized, args.ours))
     print(json.dumps(results, indent=2) if args.json else table(results) if results else "nothing was measured")
 
 

@@ -31,6 +31,7 @@ LAYERS = [
     {"objectives"},
     {"training", "sizes"},
     {"families", "forecasting"},
+    {"record"},
     {"run"},
     {"sides"},
     {"fitting", "judging", "scoring", "calibration", "fans"},

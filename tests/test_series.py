@@ -21,7 +21,7 @@ from pushforward.data.series import Steps
 from pushforward.errors import InputError, PushforwardError
 from pushforward.event import Block, Event
 from pushforward.fitting import fit
-from pushforward.forecasting import Forecast, crps, forecast
+from pushforward.forecasting import Forecast, crps, forecast, history_of
 from pushforward.models.series import StepAutoregressive
 from pushforward.networks.causal import CausalConvolutions
 from pushforward.networks.relative import History, Relative
@@ -420,22 +420,23 @@ def untrained() -> tuple[StepAutoregressive, Schema, Dataset]:
 def test_a_history_of_other_order_is_forecast_by_name() -> None:
     model, schema, data = untrained()
     turned = replace(data, values=data.windows[..., ::-1], columns=("b", "a"))
-    expected = forecast(model, schema, data, 2, n=5)
+    expected = forecast(model, schema, history_of(data, schema), 2, n=5)
     for history in (turned, Steps(turned.windows[-1], ("b", "a"))):
-        made = forecast(model, schema, history, 2, n=5)
+        made = forecast(model, schema, history_of(history, schema), 2, n=5)
         assert made.columns == ("a", "b")
         np.testing.assert_array_equal(made.paths, expected.paths)
     with pytest.raises(InputError, match="lacks 'b'"):
-        forecast(model, schema, Steps(data.windows[-1], ("a", "c")), 2)
+        history_of(Steps(data.windows[-1], ("a", "c")), schema)
 
 
 def test_horizons_and_paths_are_whole_numbers() -> None:
     model, schema, data = untrained()
+    past = history_of(data, schema)
     wrong = [(1.5, 5, "a horizon"), ("a", 5, "a horizon"), (True, 5, "a horizon"), (np.True_, 5, "a horizon")]
     for horizon, n, word in (*wrong, (2, 1.5, "paths"), (2, None, "paths"), (2, True, "paths")):
         with pytest.raises(InputError, match=f"{word} is a whole number"):
-            forecast(model, schema, data, horizon, n)
-    assert forecast(model, schema, data, np.int64(2), np.int32(3)).paths.shape == (3, 2, 2)
+            forecast(model, schema, past, horizon, n)
+    assert forecast(model, schema, past, np.int64(2), np.int32(3)).paths.shape == (3, 2, 2)
 
 
 def test_only_a_model_of_a_series_forecasts() -> None:

@@ -19,7 +19,8 @@ from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.keep import keep
 from pushforward.errors import DivergedError, InputError
 from pushforward.families import configure, family
-from pushforward.run import FORMAT, Run
+from pushforward.record import FORMAT
+from pushforward.run import Run
 from pushforward.storage import new_directory, refuse_existing, write_json, write_tensors
 from pushforward.training.game import Batch, compiled, require_compiler
 from pushforward.training.loop import Hooks, Observer, Settings, isolated_randomness, play

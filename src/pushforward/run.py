@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -21,60 +21,20 @@ from torch.distributions import Distribution
 
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.context import ContextColumn
-from pushforward.data.selection import Selection, as_names
 from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.likelihood import log_prob_values
 from pushforward.errors import InputError, NoDensityError, RunError, options_of_model
 from pushforward.evidence import Kind, LogLikelihood
 from pushforward.families import FAMILIES, Family
-from pushforward.forecasting import Forecast, forecast
+from pushforward.forecasting import Forecast, forecast, history_of
 from pushforward.models.model import Model
+from pushforward.record import migrated
 from pushforward.storage import read_json, read_tensors, write_json
 from pushforward.training.checkpoint import Checkpoints
 from pushforward.training.loop import isolated_randomness
 from pushforward.training.stream import seed_of
 
-__all__ = ["FORMAT", "MIGRATIONS", "Run", "open_run"]
-
-FORMAT = 3
-"""The version of the directory's format."""
-
-
-def _from_1(record: dict[str, Any]) -> dict[str, Any]:
-    """Each family had one architecture; the masked networks' hidden units saw other inputs than they do now."""
-    if record.get("family") == "autoregressive":
-        raise RunError("an autoregressive run of format 1 has another network than this version builds; fit again")
-    architecture = "vector" if record.get("family") == "flow" else "perceptron"
-    return {"architecture": architecture, **record, "format": 2}
-
-
-def _from_2(record: dict[str, Any]) -> dict[str, Any]:
-    """The network of series had no usual sizes of its features and no direct way from one variable to the next."""
-    if record.get("architecture") == "steps":
-        raise RunError(
-            "a run of the architecture 'steps' of format 2 has another network than this version builds; fit again"
-        )
-    return {**record, "format": 3}
-
-
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
-"""From each older format to the next: what :attr:`Run.record` must become."""
-
-KEYS = (
-    "status",
-    "family",
-    "architecture",
-    "model",
-    "game",
-    "batch",
-    "settings",
-    "legs",
-    "seed",
-    "schema",
-    "data",
-    "results",
-)
-"""What ``run.json`` holds at least."""
+__all__ = ["Run", "open_run"]
 
 SAMPLES_AT_ONCE = 1 << 22
 """Numbers that one pass of a network may be fed."""
@@ -96,7 +56,7 @@ class Run:
         self.device = torch.device(device)
         if not (self.directory / "run.json").is_file():
             raise RunError(f"{self.directory} is not a run: it holds no run.json; fit a model with `pushforward fit`")
-        self.record = _migrated(read_json(self.directory / "run.json"), self.directory)
+        self.record = migrated(read_json(self.directory / "run.json"), self.directory)
 
     def __repr__(self) -> str:
         return f"Run({str(self.directory)!r}, {self.name} of {self.record['data']['description']}, {self.status})"
@@ -269,12 +229,11 @@ class Run:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if n * self.schema.event.size * 8 > memory:
             raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
-        given = given or {}
-        return self._draw(n, self.schema.context_from(given, n), seed, self.schema.prefix_from(given), given)
+        return self._draw(n, seed, self.schema.context_from(given or {}, n), given or {})
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
         """Draw as many patterns as a data set has, under its contexts."""
-        return self._draw(len(dataset), self.schema.encode_context(dataset), seed)
+        return self._draw(len(dataset), seed, self.schema.encode_context(dataset), {})
 
     def forecast(self, history: Any, horizon: int, n: int = 200, seed: int = 0, **reading: Any) -> Forecast:
         """Draw paths of what follows a history, where the model is an autoregressive one of a series.
@@ -286,10 +245,8 @@ class Run:
             seed: The same seed gives the same paths.
             reading: ``columns``, ``drop``, ``delimiter`` and ``key``, by default as the run's own data were read.
         """
-        origin = {**self.record["data"]["origin"], **reading}
-        selection = Selection(as_names(origin.get("columns")), as_names(origin.get("drop")) or ())
-        apart, key = origin.get("delimiter"), origin.get("key")
-        return forecast(self.model, self.schema, history, horizon, n, seed, selection, apart, key)
+        past = history_of(history, self.schema, **{**self.record["data"]["origin"], **reading})
+        return forecast(self.model, self.schema, past, horizon, n, seed)
 
     def score_samples(self, data: Any, k: int = 100, seed: int = 0) -> tuple[np.ndarray[Any, Any], Kind]:
         """The log-likelihood of each pattern in nats, in the data's own units, and its kind.
@@ -347,14 +304,9 @@ class Run:
         dims = event.size if event.is_discrete else None
         return LogLikelihood.of(values.tolist(), kind, dims, k if kind is Kind.LOWER_BOUND else None)
 
-    def _draw(
-        self,
-        n: int,
-        context: Tensor | None,
-        seed: int,
-        prefix: Tensor | None = None,
-        given: Mapping[str, Any] | None = None,
-    ) -> Dataset:
+    def _draw(self, n: int, seed: int, context: Tensor | None, given: Mapping[str, Any]) -> Dataset:
+        """Patterns under contexts, which go on from the first components that are given, chunk by chunk."""
+        prefix = self.schema.prefix_from(given)
         chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
         parts = []
         with isolated_randomness(self.device), torch.no_grad():
@@ -380,20 +332,3 @@ class Run:
 def open_run(directory: str | Path, device: str = "cpu") -> Run:
     """Open a run: ``pushforward.open("runs/flow")``."""
     return Run(directory, device)
-
-
-def _migrated(record: dict[str, Any], directory: Path) -> dict[str, Any]:
-    version = record.get("format")
-    if not isinstance(version, int) or version < 1:
-        raise RunError(f"{directory}/run.json names no format: it is not a run of pushforward; fit a model")
-    if version > FORMAT:
-        raise RunError(
-            f"{directory} has run format {version}, newer than the {FORMAT} this version reads; upgrade pushforward"
-        )
-    for older in range(version, FORMAT):
-        record = MIGRATIONS[older](record)
-    missing = [key for key in KEYS if key not in record]
-    if missing or record["family"] not in FAMILIES:
-        what = f"lacks {', '.join(missing)}" if missing else f"is of an unknown family, {record['family']!r}"
-        raise RunError(f"{directory}/run.json {what}; fit again, or upgrade pushforward")
-    return record
