@@ -33,7 +33,7 @@ LAYERS = [
     {"families", "forecasting"},
     {"record"},
     {"run"},
-    {"sides"},
+    {"sides", "feeding"},
     {"fitting", "judging", "scoring", "calibration", "fans"},
     {"reporting"},
     {"comparison"},

@@ -6,23 +6,23 @@ import contextlib
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.keep import keep
 from pushforward.errors import DivergedError, InputError
 from pushforward.families import configure, family
+from pushforward.feeding import HELD_OUT_AT_MOST, batch_of, held_out, stream_of
 from pushforward.record import FORMAT
 from pushforward.run import Run
 from pushforward.storage import new_directory, refuse_existing, write_json, write_tensors
-from pushforward.training.game import Batch, compiled, require_compiler
+from pushforward.training.game import compiled, require_compiler
 from pushforward.training.loop import Hooks, Observer, Settings, isolated_randomness, play
 from pushforward.training.metrics import MetricsFile
 from pushforward.training.schedule import Leg, parse_budget
@@ -35,12 +35,6 @@ __all__ = ["DEFAULT_BUDGET", "device_named", "fit", "resume"]
 DEFAULT_BUDGET = "1m"
 PREPARED_WITH = 4096
 """Patterns that data-dependent initialisation sees."""
-HELD_OUT_AT_MOST = 2000
-"""Validation patterns that weights are chosen by, …"""
-HELD_OUT_COMPONENTS, HELD_OUT_AT_LEAST = 1 << 19, 200
-"""… or so many components in all, but never fewer patterns: large ones would take the time for learning."""
-ON_DEVICE_AT_MOST = 1 << 31
-"""Bytes of encoded patterns kept as one tensor on the device; more are encoded batch by batch."""
 
 
 def fit(
@@ -180,14 +174,14 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
     settings = Settings(**run.record["settings"])
     match = _match(run, settings)
     match.restore(*run.checkpoints.latest())
-    stream = _stream(run, parts)
+    stream = stream_of(run, parts.train)
     tensorboard = bool(run.record["tensorboard"])
     with (
         StopSignals() as signals,
         MetricsFile(run.directory / "metrics.jsonl", match.counters.step, tensorboard) as metrics,
     ):
         hooks = Hooks(
-            held_out=_held_out(run, match, parts),
+            held_out=held_out(run, match, parts.validation),
             save=lambda: _save(run, match),
             record=metrics,
             observe=observe or (lambda status: None),
@@ -214,7 +208,7 @@ def _final(run: Run, match: Match, parts: Splits) -> dict[str, torch.Tensor]:
     model = run.fresh_model().eval()
     model.load_state_dict(match.final())
     if len(parts.validation):
-        batch = _batch(run, parts.validation.thinned(HELD_OUT_AT_MOST, run.seed))
+        batch = batch_of(run, parts.validation.thinned(HELD_OUT_AT_MOST, run.seed))
         with isolated_randomness(run.device):
             torch.manual_seed(seed_of(run.seed, "calibrate"))
             model.calibrate(batch.x, batch.context)
@@ -272,57 +266,11 @@ def _first_checkpoint(run: Run, parts: Splits) -> None:
         Match(run.family.game(model, **run.record["game"]))
     except (ValueError, RuntimeError) as error:
         raise InputError(f"the {run.name} cannot be built: {error}; mend the options given by --set") from None
-    batch = _batch(run, parts.train.thinned(PREPARED_WITH, run.seed))
+    batch = batch_of(run, parts.train.thinned(PREPARED_WITH, run.seed))
     with isolated_randomness(run.device), torch.no_grad():
         torch.manual_seed(seed_of(run.seed, "prepare"))
         model.prepare(batch.x, batch.context)
     _save(run, Match(run.family.game(model, **run.record["game"])))
-
-
-def _batch(run: Run, dataset: Dataset) -> Batch:
-    context = run.schema.encode_context(dataset)
-    return Batch(run.schema.encode(dataset).to(run.device), None if context is None else context.to(run.device))
-
-
-def _stream(run: Run, parts: Splits) -> Stream:
-    size = len(parts.train)
-    if size * run.schema.event.size * 4 <= ON_DEVICE_AT_MOST:
-        whole = _batch(run, parts.train)
-
-        def gather(indices: torch.Tensor) -> Batch:
-            i = indices.to(run.device)
-            return Batch(whole.x[i], None if whole.context is None else whole.context[i])
-
-    else:
-
-        def gather(indices: torch.Tensor) -> Batch:
-            return _batch(run, parts.train.take(np.sort(indices.numpy())))
-
-    return Stream(gather, size, run.record["batch"], run.seed)
-
-
-def _held_out(run: Run, match: Match, parts: Splits) -> Callable[[], float] | None:
-    """The mean log-likelihood of validation patterns in the data's units, by one draw where it is a bound."""
-    from pushforward.distributions.likelihood import log_prob_values
-
-    if not run.family.density:
-        return None
-    most = max(HELD_OUT_AT_LEAST, min(HELD_OUT_AT_MOST, HELD_OUT_COMPONENTS // run.schema.event.size))
-    part = parts.validation.thinned(most, run.seed)
-    log_det = run.schema.log_det(part)
-    possible = log_det.isfinite()  # a row that breaks a constant column is as impossible under every weight
-    if not bool(possible.any()):
-        return None
-    batch = _batch(run, part.take(possible.nonzero().squeeze(-1).numpy()))
-    constant = log_det[possible].mean().item()
-
-    def figure() -> float:
-        torch.manual_seed(seed_of(run.seed, "held out"))
-        with torch.no_grad():
-            values, _ = log_prob_values(match.game.model(batch.context), batch.x)
-        return float(values.double().mean().item()) + constant
-
-    return figure
 
 
 def _keep(dataset: Dataset, directory: Path) -> tuple[dict[str, Any], bool]:
