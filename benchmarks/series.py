@@ -27,7 +27,7 @@ import torch
 
 import pushforward as pf
 from benchmarks.series_peers import Array, Task, peers
-from pushforward.forecasting import crps
+from pushforward.forecasting import Forecast, crps
 
 HORIZON, PATHS = 24, 200
 OPTIONS: dict[str, Any] = {}
@@ -86,7 +86,7 @@ def score(series: str, name: str, run: Callable[[int], Array], x: Array, origins
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # statsmodels says much of what it could not estimate
             paths = run(origin)
-        low, high = np.quantile(paths, [0.05, 0.95], axis=0)
+        low, high = Forecast(paths, ()).interval(0.9)
         scores.append((crps(paths, np.nan_to_num(truth)) / unit)[known].mean())
         covered.append(((truth >= low) & (truth <= high))[known].mean())
     se = float(np.std(scores, ddof=1)) / len(scores) ** 0.5

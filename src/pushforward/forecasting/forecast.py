@@ -54,11 +54,15 @@ class Forecast:
         return int(self.paths.shape[1])
 
     def quantiles(self, levels: ArrayLike) -> Float[np.ndarray[Any, Any], "q h v"]:
-        """Each step's and variable's quantiles at levels in [0, 1], of shape ``(levels, H, V)``."""
-        return np.asarray(np.quantile(self.paths, _checked_levels(levels), axis=0))
+        """Each step's and variable's quantiles at levels in [0, 1], of shape ``(levels, H, V)``.
+
+        The i-th smallest of n paths stands at i / (n + 1), where one more path lies below it with just that chance
+        (Weibull 1939; Hyndman and Fan 1996, their sixth); beyond the outer ones stand the least and the largest.
+        """
+        return np.asarray(np.quantile(self.paths, _checked_levels(levels), axis=0, method="weibull"))
 
     def interval(self, level: float = 0.9) -> tuple[Float[np.ndarray[Any, Any], "h v"], ...]:
-        """The ends of each step's central interval, which holds a share ``level`` of the paths, in (0, 1)."""
+        """The ends of each step's central interval, which holds one more path with a chance ``level`` in (0, 1)."""
         if not isinstance(level, (int, float)) or not 0 < level < 1:
             raise InputError(f"an interval holds a share between 0 and 1, not {level!r}; give one such as 0.9")
         low, high = self.quantiles([(1 - level) / 2, (1 + level) / 2])
