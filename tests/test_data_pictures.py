@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pushforward.data import load
+from pushforward import fit
+from pushforward.data import export, load
+from pushforward.data.categories import Categories
 from pushforward.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -143,3 +146,73 @@ def test_arrays_of_pictures_are_framed_like_files(tmp_path: Path) -> None:
     from_files = load(folder_of(x, tmp_path), size=6).values
     np.testing.assert_array_equal(load(x, size=6).values, from_files)
     assert load(COLOUR, mode="L").values.shape == (30, 6, 5)
+
+
+def labelled(folder: Path, each: int = 3) -> Path:
+    """Pictures of three labels, one of them with a further subfolder."""
+    for j, label in enumerate(("cat/old", "dog", "ant")):
+        (folder / label).mkdir(parents=True)
+        for i in range(each):
+            Image.fromarray(GREY[each * j + i]).save(folder / label / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("way", ["folder", "zip", "zip of a folder"])
+def test_subfolders_are_labels_where_they_are_asked_for(way: str, tmp_path: Path, cache: Path) -> None:
+    folder = labelled(tmp_path / "pets" / "all")
+    source = {"folder": folder, "zip": zipped(folder), "zip of a folder": zipped(folder.parent)}[way]
+    for _ in range(2):  # decoded, then from the cache
+        data = load(source, context="label")
+        assert data.entries("label").tolist() == ["ant"] * 3 + ["cat"] * 3 + ["dog"] * 3
+        np.testing.assert_array_equal(data.values, GREY[[6, 7, 8, 0, 1, 2, 3, 4, 5]])
+    assert not load(source).context
+    with pytest.raises(InputError, match="has no context 'colour'; it has 'label'"):
+        load(source, context="colour")
+
+
+def test_labels_are_those_of_the_pictures_that_can_be_read(tmp_path: Path, cache: Path) -> None:
+    folder = labelled(tmp_path / "pets")
+    (folder / "ant" / "1.png").write_bytes(b"no picture")
+    cut = (folder / "cat/old/0.png").read_bytes()
+    (folder / "cat/old/0.png").write_bytes(cut[:60])  # its header is whole
+    for _ in range(2):
+        data = load(folder, context="label", skip_bad=True)
+        assert (data.entries("label").tolist(), data.skipped) == (["ant"] * 2 + ["cat"] * 2 + ["dog"] * 3, 2)
+
+
+def test_pictures_without_a_subfolder_have_no_label(tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "pets")
+    Image.fromarray(GREY[0]).save(folder / "stray.png")
+    with pytest.raises(InputError, match=r"pets: stray.png lies in no subfolder, whose name would be its label"):
+        load(folder, context="label")
+
+
+def test_labelled_samples_come_back_with_their_labels(tmp_path: Path) -> None:
+    run = fit(labelled(tmp_path / "pets", each=10), "flow", context="label", steps=2, out=tmp_path / "run")
+    export(run.sample(4, given={"label": "dog"}), tmp_path / "dogs")
+    assert sorted(p.name for p in (tmp_path / "dogs" / "dog").iterdir()) == [f"{i:05d}.png" for i in range(4)]
+    assert load(tmp_path / "dogs", context="label").entries("label").tolist() == ["dog"] * 4
+    export(run.sample(2, given={"label": "cat"}), tmp_path / "dogs", force=True)
+    assert [p.name for p in (tmp_path / "dogs").iterdir()] == ["cat"]
+    with pytest.raises(InputError, match="never saw"):
+        run.sample(1, given={"label": "cow"})
+    assert np.isfinite(run.log_likelihood(tmp_path / "pets").nats)
+    flat = folder_of(GREY, tmp_path / "flat")
+    with pytest.raises(InputError, match=r"pics: 000.png lies in no subfolder, whose name would be its label; put"):
+        run.log_likelihood(flat)
+
+
+def test_a_label_that_leads_elsewhere_names_no_folder(tmp_path: Path) -> None:
+    data = load(labelled(tmp_path / "pets"), context="label")
+    for name in ("../out", "..", "a/b", ""):
+        leading = replace(data, categories={"label": Categories((name, "b", "c"))})
+        with pytest.raises(InputError, match="no folder can be named"):
+            export(leading, tmp_path / "samples")
+    assert not (tmp_path / "samples").exists() and not (tmp_path / "out").exists()
+
+
+def test_a_data_set_is_no_folder_of_samples(tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "pets")
+    with pytest.raises(InputError, match="holds other things than samples"):
+        export(load(folder, context="label"), folder, force=True)
+    assert len(list(folder.rglob("*.png"))) == 9

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pushforward.data.dataset import Array, Dataset
+from pushforward.data.picture_files import LABEL
 from pushforward.data.selection import listed
 from pushforward.data.series import PLACE
 from pushforward.errors import InputError
@@ -22,12 +23,12 @@ __all__ = ["export"]
 def export(data: Dataset, path: str | os.PathLike[str], *, force: bool = False) -> Path:
     """Write data by the path's extension: .csv, .tsv (or .gz), .parquet, .npy, .npz; none: a folder of PNGs.
 
-    Context goes along as columns, or as arrays of an ``.npz``. Pictures of fewer than 256 levels are spread
-    over 0 to 255 as PNGs, so that a person sees them.
+    Context goes along as columns, as arrays of an ``.npz``, or as subfolders of pictures where labels are names.
+    Pictures of fewer than 256 levels are spread over 0 to 255 as PNGs, so that a person sees them.
 
     Raises:
         InputError: If the path exists (unless ``force``), cannot be written, or does not suit the data. A
-            folder is replaced only if it holds numbered PNGs and nothing else.
+            folder is replaced only if it holds numbered PNGs, perhaps by label, and nothing else.
     """
     path = Path(path).expanduser()
     write = _writer(data, path)
@@ -52,7 +53,8 @@ def _writer(data: Dataset, path: Path) -> Callable[[Dataset, Path], None]:
     suffix = "".join(path.suffixes[-2:]) if path.suffix == ".gz" else path.suffix
     if suffix.lower() not in writers:
         ways = ", ".join(suffix or "no extension (a folder)" for suffix in sorted(writers))
-        what = "pictures" if data.kind == "pictures" else "rows with text" if data.categories else "rows"
+        what = "pictures" if data.kind == "pictures" else "rows"
+        what += " with text" if data.categories else ""
         raise InputError(f"{path.name}: {what} cannot be written as {suffix or 'a folder'!r}; use {ways}")
     return writers[suffix.lower()]
 
@@ -60,8 +62,13 @@ def _writer(data: Dataset, path: Path) -> Callable[[Dataset, Path], None]:
 def _refuse_replacing(path: Path, force: bool) -> None:
     if not force:
         raise InputError(f"{path} exists; choose another name, or replace it with --force")
-    if path.is_dir() and not all(re.fullmatch(r"\d+\.png", entry.name) for entry in path.iterdir()):
+    if path.is_dir() and not all(_is_sample(entry) for entry in path.rglob("*")):
         raise InputError(f"{path} is a folder that holds other things than samples; choose another name")
+
+
+def _is_sample(entry: Path) -> bool:
+    """Whether it is a numbered PNG, or the folder of a label."""
+    return entry.is_dir() or re.fullmatch(r"\d{5,}\.png", entry.name) is not None
 
 
 def _columns(data: Dataset) -> dict[str, Array]:
@@ -115,11 +122,25 @@ def _npz(data: Dataset, path: Path) -> None:
 def _folder(data: Dataset, path: Path) -> None:
     from PIL import Image
 
-    path.mkdir()
     digits = max(5, len(str(len(data))))
     factor = 255 / ((data.levels or 256) - 1)
-    for i, picture in enumerate(data.pictures):
-        Image.fromarray(np.rint(picture * factor).astype(np.uint8)).save(path / f"{i:0{digits}d}.png", format="PNG")
+    folders = _labelled(data, path)
+    path.mkdir()
+    for folder in set(folders) - {path}:
+        folder.mkdir()
+    for i, (picture, folder) in enumerate(zip(data.pictures, folders, strict=True)):
+        Image.fromarray(np.rint(picture * factor).astype(np.uint8)).save(folder / f"{i:0{digits}d}.png", format="PNG")
+
+
+def _labelled(data: Dataset, path: Path) -> list[Path]:
+    """Each picture's folder: of its label where labels are names, as such pictures are read."""
+    if LABEL not in data.categories:
+        return [path] * len(data)
+    names = [str(label) for label in data.entries(LABEL)]
+    for name in set(names):
+        if name in ("", ".", "..") or {"/", "\\", ":"} & set(name):  # it would lead elsewhere
+            raise InputError(f"{path.name}: no folder can be named {name!r} as the label is; rename the label")
+    return [path / name for name in names]
 
 
 def _as_array(data: Dataset) -> Array:

@@ -23,6 +23,7 @@ from pushforward.data.arrays import (
 from pushforward.data.dataset import Array, Dataset
 from pushforward.data.delimited import read_delimited
 from pushforward.data.files import existing
+from pushforward.data.picture_files import LABEL, labels_of
 from pushforward.data.pictures import Framing, Progress, frame_pictures, read_pictures
 from pushforward.data.selection import Selection, as_names, listed
 from pushforward.data.series import Steps, default_window, read_steps
@@ -82,8 +83,8 @@ def load(
         key: Which array of an ``.npz``.
         columns: The columns to model, in this order; all by default. A string may name several, with commas.
         drop: Columns to leave out.
-        context: Columns that condition the model and are not modelled; another array of an ``.npz``; the
-            digits' ``"label"``.
+        context: Columns that condition the model and are not modelled; another array of an ``.npz``; ``"label"`` of
+            the digits or of pictures in subfolders, whose names are the labels.
         delimiter: What separates cells: by default a comma, in ``.tsv`` a tab.
         time: The column of time stamps that makes rows a series. Rows may be missing, and so may values.
         series: Whether rows are the equal steps of a series without a calendar.
@@ -191,11 +192,15 @@ def _digits(request: _Request) -> dict[str, Any]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    unknown = [name for name in request.selection.context if name != "label"]
-    if unknown:
-        raise InputError(f"digits has no context {listed(unknown)}; it has 'label'")
+    _refuse_other_labels("digits", request.selection.context)
     context = dict.fromkeys(request.selection.context, digits.target)
     return {"kind": "pictures", "values": digits.images.astype(np.uint8), "levels": 17, "context": context}
+
+
+def _refuse_other_labels(where: str, asked: tuple[str, ...]) -> None:
+    unknown = [name for name in asked if name != LABEL]
+    if unknown:
+        raise InputError(f"{where} has no context {listed(unknown)}; it has {LABEL!r}")
 
 
 def _table(columns: Columns, request: _Request) -> dict[str, Any]:
@@ -262,8 +267,14 @@ def _from_array(
 
 
 def _pictures(request: _Request) -> dict[str, Any]:
-    pictures, skipped = read_pictures(request.source, request.framing, request.cache, request.progress)
-    return {"kind": "pictures", "values": pictures, "levels": 256, "skipped": skipped}
+    found = read_pictures(request.source, request.framing, request.cache, request.progress)
+    data = {"kind": "pictures", "values": found.values, "levels": 256, "skipped": found.skipped}
+    asked = request.selection.context
+    if not asked:
+        return data
+    _refuse_other_labels(request.name, asked)
+    codes, labels = labels_of(found.names, request.name)
+    return data | {"context": {LABEL: codes}, "categories": {LABEL: labels}}
 
 
 def _series(request: _Request) -> dict[str, Any]:
@@ -305,7 +316,7 @@ def _separate_windows(steps: Steps, window: int, request: _Request) -> dict[str,
 
 _SELECTED = frozenset({"columns", "drop", "context"})
 _EITHER = _SELECTED | {"size", "mode"}  # an array may be rows or pictures
-_FRAMED = frozenset({"size", "mode", "skip_bad"})
+_FRAMED = frozenset({"context", "size", "mode", "skip_bad"})
 
 _SERIES = frozenset({"csv", "tsv", "parquet", "frame", "npy", "npz", "array", "tensor"})
 _OF_SERIES = frozenset({"time", "series", "window", "columns", "drop"})

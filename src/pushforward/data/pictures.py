@@ -7,19 +7,19 @@ import json
 import os
 import sys
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from pushforward.data.dataset import Array
 from pushforward.data.files import first_line, reading
+from pushforward.data.picture_files import SUFFIXES, BadPictureError, Folder, Zip
 from pushforward.errors import InputError
 from pushforward.storage import whole
 
@@ -32,10 +32,8 @@ Progress = Callable[[int, int], None]
 Probe = tuple[int, int, bool]
 """Height, width, and whether it is grey."""
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # none that PIL hands to another program
 GREY = {"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"}
-MOST_BYTES = 1 << 29  # of one file; with PIL's own limit on pixels this bounds what a hostile picture can take
 BLOCK = 256
 
 
@@ -54,75 +52,37 @@ class Framing:
     skip_bad: bool = False
 
 
-class _BadPictureError(Exception):
-    pass
+class Pictures(NamedTuple):
+    """Pictures of one shape.
 
+    Arguments:
+        values: ``(N, H, W)`` or ``(N, H, W, 3)``.
+        names: Their files, in this order.
+        skipped: How many corrupt ones were left out.
+    """
 
-class _Folder:
-    """The pictures under a folder, in order of their names."""
-
-    def __init__(self, path: Path) -> None:
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        self.files = {str(p.relative_to(path)): p for p in files if not p.name.startswith(".")}
-
-    def open(self, name: str) -> IO[bytes]:
-        if self.files[name].stat().st_size > MOST_BYTES:
-            raise _BadPictureError("is larger than half a gigabyte")
-        return self.files[name].open("rb")
-
-    def signature(self) -> list[Any]:
-        return [[name, p.stat().st_size, p.stat().st_mtime_ns] for name, p in self.files.items()]
-
-    def close(self) -> None:
-        pass
-
-
-class _Zip:
-    """The pictures in a zip, read where they lie: nothing is extracted."""
-
-    def __init__(self, path: Path) -> None:
-        self.archive = zipfile.ZipFile(path)
-        self.path = path
-        for name in self.archive.namelist():
-            pure = PurePosixPath(name.replace("\\", "/"))
-            if ".." in pure.parts or pure.is_absolute() or ":" in pure.parts[:1]:
-                raise InputError(f"{path.name} holds the name {name!r}, which leads out of it; repack it without")
-        self.files = {
-            info.filename: info
-            for info in sorted(self.archive.infolist(), key=lambda info: info.filename)
-            if PurePosixPath(info.filename).suffix.lower() in SUFFIXES
-            and not PurePosixPath(info.filename).name.startswith(".")
-        }
-
-    def open(self, name: str) -> IO[bytes]:
-        if self.files[name].file_size > MOST_BYTES:
-            raise _BadPictureError("is larger than half a gigabyte")
-        return self.archive.open(self.files[name])
-
-    def signature(self) -> list[Any]:
-        stat = self.path.stat()
-        return [str(self.path), stat.st_size, stat.st_mtime_ns]
-
-    def close(self) -> None:
-        self.archive.close()
+    values: Array
+    names: list[str]
+    skipped: int
 
 
 def read_pictures(
     path: Path, framing: Framing, cache: str | os.PathLike[str] | None, progress: Progress | None
-) -> tuple[Array, int]:
-    """The pictures, ``(N, H, W)`` or ``(N, H, W, 3)``, and how many corrupt ones were left out."""
+) -> Pictures:
+    """The pictures under a folder or in a zip, in order of their names."""
     with reading(path.name, "a zip of pictures"):
-        source = _Folder(path) if path.is_dir() else _Zip(path)
+        source = Folder(path) if path.is_dir() else Zip(path)
     try:
         if not source.files:
             raise InputError(f"{path.name} holds no pictures; give one with files such as {' '.join(sorted(SUFFIXES))}")
-        key = json.dumps([1, str(path), source.signature(), framing.size, framing.mode, framing.skip_bad])
+        key = json.dumps([2, str(path), source.signature(), framing.size, framing.mode, framing.skip_bad])
         cached = _cache_folder(cache) / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
-        pictures = _from_cache(cached)
-        if pictures is None:
+        found = _from_cache(cached)
+        if found is None:
             with _pil_warnings():
-                pictures = _decode_all(source, path.name, framing, cached, progress)
-        return pictures, len(source.files) - len(pictures)
+                found = _decode_all(source, path.name, framing, cached, progress)
+        pictures, bad = found
+        return Pictures(pictures, [name for name in source.files if name not in bad], len(bad))
     finally:
         source.close()
 
@@ -142,11 +102,15 @@ def frame_pictures(x: Array, framing: Framing, where: str) -> Array:
         return np.stack(list(pool.map(lambda p: _framed(Image.fromarray(p), framing.size, mode), x)))
 
 
-def _decode_all(source: _Folder | _Zip, where: str, framing: Framing, cached: Path, progress: Progress | None) -> Array:
+def _decode_all(
+    source: Folder | Zip, where: str, framing: Framing, cached: Path, progress: Progress | None
+) -> tuple[Array, set[str]]:
+    """The pictures, and the names of those left out."""
     with ThreadPoolExecutor() as pool:
         probes = dict(zip(source.files, pool.map(partial(_attempt, _probe, source), source.files), strict=True))
-        good = {name: probe for name, probe in probes.items() if not isinstance(probe, _BadPictureError)}
-        _refuse_bad({name: probe for name, probe in probes.items() if name not in good}, framing, where)
+        good = {name: probe for name, probe in probes.items() if not isinstance(probe, BadPictureError)}
+        left_out = {name: probe for name, probe in probes.items() if name not in good}
+        _refuse_bad(left_out, framing, where)
         nothing = f"{where} holds no picture that can be read; give others"
         if not good:
             raise InputError(nothing)
@@ -160,8 +124,9 @@ def _decode_all(source: _Folder | _Zip, where: str, framing: Framing, cached: Pa
             for i in range(0, len(names), BLOCK):
                 some = names[i : i + BLOCK]
                 results = dict(zip(some, pool.map(decode, some), strict=True))
-                bad = {name: x for name, x in results.items() if isinstance(x, _BadPictureError)}
+                bad = {name: x for name, x in results.items() if isinstance(x, BadPictureError)}
                 _refuse_bad(bad, framing, where)
+                left_out.update(bad)
                 yield np.array([x for name, x in results.items() if name not in bad], np.uint8).reshape(-1, *shape)
                 n += len(some) - len(bad)
                 if progress is not None:
@@ -169,11 +134,13 @@ def _decode_all(source: _Folder | _Zip, where: str, framing: Framing, cached: Pa
             if n == 0:
                 raise InputError(nothing)
 
-        return _kept(decoded, (len(good), *shape), cached)
+        return _kept(decoded, (len(good), *shape), cached, left_out), set(left_out)
 
 
-def _kept(decoded: Callable[[], Iterator[Array]], shape: tuple[int, ...], cached: Path) -> Array:
-    """Write the blocks to the cache and map it; where it cannot be written, keep them in memory."""
+def _kept(
+    decoded: Callable[[], Iterator[Array]], shape: tuple[int, ...], cached: Path, left_out: dict[str, Any]
+) -> Array:
+    """Write the blocks to the cache, and what they left out beside it; where it cannot be, keep them in memory."""
     try:
         cached.parent.mkdir(parents=True, exist_ok=True)
         with whole(cached) as temporary, temporary.open("wb") as file:
@@ -184,6 +151,8 @@ def _kept(decoded: Callable[[], Iterator[Array]], shape: tuple[int, ...], cached
                 n += len(block)
             file.seek(0)
             _write_header(file, (n, *shape[1:]))  # NumPy pads headers so that the first axis can change in place
+            with whole(cached.with_suffix(".json")) as beside:
+                beside.write_text(json.dumps(sorted(left_out)))
         return np.asanyarray(np.load(cached, mmap_mode="r", allow_pickle=False))
     except OSError:
         return np.concatenate(list(decoded()))
@@ -193,10 +162,10 @@ def _write_header(file: IO[bytes], shape: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
-def _from_cache(cached: Path) -> Array | None:
+def _from_cache(cached: Path) -> tuple[Array, set[str]] | None:
     try:
         pictures: Array = np.load(cached, mmap_mode="r", allow_pickle=False)
-        return pictures
+        return pictures, set(json.loads(cached.with_suffix(".json").read_text()))
     except (OSError, ValueError, EOFError):  # absent, or cut short: it is made anew
         return None
 
@@ -223,21 +192,21 @@ def _pil_warnings() -> Iterator[None]:
         yield
 
 
-def _attempt(read: Callable[[Image], Any], source: _Folder | _Zip, name: str) -> Any:
+def _attempt(read: Callable[[Image], Any], source: Folder | Zip, name: str) -> Any:
     """Read a picture; foreign bytes make PIL raise nearly anything, which becomes a value that says why."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with source.open(name) as file, Image.open(file, formats=FORMATS) as image:
             return read(image)
-    except _BadPictureError as bad:
+    except BadPictureError as bad:
         return bad
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return _BadPictureError("has too many pixels (a decompression bomb?)")
+        return BadPictureError("has too many pixels (a decompression bomb?)")
     except UnidentifiedImageError:
-        return _BadPictureError("is not a picture PIL knows")
+        return BadPictureError("is not a picture PIL knows")
     except Exception as error:
-        return _BadPictureError(f"cannot be read ({first_line(error)})")
+        return BadPictureError(f"cannot be read ({first_line(error)})")
 
 
 def _refuse_bad(bad: dict[str, Any], framing: Framing, where: str) -> None:
@@ -283,7 +252,7 @@ def _framed(image: Image, size: tuple[int, int] | None, mode: str) -> Array:
     if image.mode.startswith("I"):  # 16 bits; PIL would clip them
         image = Pillow.fromarray((np.asarray(image).clip(0, 65535) // 257).astype(np.uint8))
     elif image.mode == "F":
-        raise _BadPictureError("has floating-point pixels; save it with 8 bits")
+        raise BadPictureError("has floating-point pixels; save it with 8 bits")
     elif image.has_transparency_data:
         image = Pillow.alpha_composite(Pillow.new("RGBA", image.size, "white"), image.convert("RGBA"))
     image = image.convert(mode)
