@@ -89,11 +89,10 @@ def fit(
     leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
     if not 0 <= seed < 2**63:
         raise InputError(f"a seed is a whole number from 0 on, below 2⁶³, not {seed}")
+    settings = replace(settings or Settings(), seed=seed)
     where = device_named(device)
-    if settings is not None and settings.compile:
-        if not family(model).density:
-            raise InputError(f"{model} is not compiled, for its loss holds gradients; fit it without compiling")
-        require_compiler(where)
+    if settings.compile:
+        _check_compiles(model, where)
     place = Path(tempfile.mkdtemp(prefix="pushforward-")) / model if out is None else Path(out)
     refuse_existing(place, force)
     _refuse_foreign(place)
@@ -101,11 +100,8 @@ def fit(
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train, dataset)
     configuration = configure(model, schema.event, options or {}, len(parts.train))
-    if dataset.has_missing and not family(model).architectures[configuration.architecture].takes_missing:
-        raise InputError(
-            f"{dataset.name} has missing values, which only the architecture 'steps' of --model autoregressive can "
-            "take; fit that, or fill them"
-        )
+    if dataset.has_missing:
+        _check_takes_missing(model, configuration.architecture, dataset.name)
     with new_directory(place, force=force) as draft:
         record = {
             "format": FORMAT,
@@ -115,7 +111,7 @@ def fit(
             "model": {"event": schema.event.to_json(), "context": schema.context_size, **configuration.model},
             "game": dict(configuration.game),
             "batch": configuration.batch,
-            "settings": asdict(replace(settings or Settings(), seed=seed)),
+            "settings": asdict(settings),
             "legs": [leg.to_json()],
             "seed": seed,
             "schema": schema.to_json(),
@@ -241,6 +237,22 @@ def device_named(name: str) -> str:
         if torch.device(name).type == "cpu" or (torch.device(name).type == "cuda" and torch.cuda.is_available()):
             return name
     raise InputError(f"no device {name!r} on this machine; use --device cpu, or auto to take what there is")
+
+
+def _check_compiles(model: str, device: str) -> None:
+    """Raise an ``InputError`` if a model's training step cannot be compiled, or nothing here can compile it."""
+    if not family(model).density:
+        raise InputError(f"{model} is not compiled, for its loss holds gradients; fit it without compiling")
+    require_compiler(device)
+
+
+def _check_takes_missing(model: str, architecture: str, name: str) -> None:
+    """Raise an ``InputError`` if missing values are nothing for an architecture."""
+    if not family(model).architectures[architecture].takes_missing:
+        raise InputError(
+            f"{name} has missing values, which only the architecture 'steps' of --model autoregressive can "
+            "take; fit that, or fill them"
+        )
 
 
 def _refuse_foreign(place: Path) -> None:
