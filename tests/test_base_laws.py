@@ -161,3 +161,15 @@ def test_a_uniform_base_reaches_the_real_line_as_a_logistic_law() -> None:
     x = torch.tensor([[-20.0], [0.0], [3.0]], dtype=torch.float64)
     np.testing.assert_allclose(law.log_prob(x), stats.logistic.logpdf(x[:, 0]), rtol=1e-10)
     assert stats.kstest(law.sample((2000,))[:, 0], "logistic").pvalue > 1e-3
+
+
+def test_degrees_of_freedom_start_where_codes_are_likeliest() -> None:
+    rng = np.random.default_rng(0)
+    z = np.stack([rng.normal(size=20_000), rng.standard_t(10, 20_000), rng.standard_t(2, 20_000)], 1)
+    base = StudentT(D).double()
+    base.prepare(torch.from_numpy(z))
+    freedom = (10 ** (1 + base.raw.tanh())).detach().numpy()
+    assert freedom[0] > 50 and 6 < freedom[1] < 20 and freedom[2] < 2.5
+    started = stats.t(freedom).logpdf(z).mean(0)
+    best = [max(stats.t(nu).logpdf(column).mean() for nu in np.geomspace(1, 100, 50)) for column in z.T]
+    np.testing.assert_array_less(np.array(best) - started, 0.003)

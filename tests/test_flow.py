@@ -157,6 +157,19 @@ def test_few_codes_lie_beyond_the_splines_that_are_chosen(base: str, size: int) 
     assert (z.abs() > bound).float().mean() < 0.02
 
 
+def test_the_flow_of_a_table_does_not_rule_out_what_lies_far_off() -> None:
+    """The tails of a normal law would give it −800 nats, and a single such row would decide a mean over thousands."""
+    generator = torch.distributions.StudentT(torch.tensor(3.0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        x = generator.sample((2000, 4))
+        model = Flow(Event.continuous(4), **configure("flow", Event.continuous(4), {}).model)
+        model.prepare(x)
+    far = torch.zeros(1, 4)
+    far[0, 2] = 40 * x[:, 2].std()
+    assert model().log_prob(far).item() > -40
+
+
 def test_what_cannot_be_a_flow_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one transform"):
         Flow(Event.continuous(2), transforms=0)

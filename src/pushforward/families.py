@@ -93,7 +93,7 @@ _C = Configuration
 DEFAULTS: dict[str, dict[str, dict[str, Configuration]]] = {
     "table": {
         "flow": {
-            "vector": _C({"transforms": 5, "hidden": [128, 128], "bins": 8, "whiten": True},
+            "vector": _C({"base": "student", "transforms": 5, "hidden": [128, 128], "bins": 8, "whiten": True},
                          {"learning_rate": 4e-3}, 512),
         },
         "autoregressive": {

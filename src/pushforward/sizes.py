@@ -32,13 +32,13 @@ def _flow_of_a_table(event: Event, rows: int, options: Mapping[str, Any]) -> Map
     of 5, 0.0191 at 8e-3; with 3.5, 0.0176 at 12e-3 and 0.0130 with 64 × 3 at 1e-2. The nearer the bound the more bins
     lie among the patterns, but beyond it stays what the base has there: with 3 that cost 0.006 nats. Bins of a tenth of
     the least width (0.0243 with the bound 4), batches of 256 (0.0206 at 8e-3) and 6 couplings (0.0186 in one and a half
-    times the time) were no better.
+    times the time) were no better. With Student's t instead of a normal base it was 0.0138 instead of 0.0131.
     """
     if options.get("arrangement", "autoregressive") != "autoregressive" or options.get("map", "spline") != "spline":
         return {}  # the sizes are those of masked networks with splines
     if event.size <= FEWEST:
         shape = {"arrangement": "autoregressive", "transforms": 3, "bins": 32, "hidden": [64, 64, 64]}
-        near = {"bound": 3.5} if options.get("base", "normal") == "normal" else {}  # other bases have more beyond it
+        near = {"bound": 3.5} if options.get("base", "student") in ("student", "normal") else {}
         return {**shape, **near, "learning_rate": 1e-2}
     if event.size <= FEW:
         return {"arrangement": "autoregressive", "transforms": 3, "bins": 16, "hidden": [256, 256]}

@@ -31,6 +31,9 @@ class Base(nn.Module, ABC):
     def forward(self, origin: Float[Tensor, "*batch d"]) -> Distribution:
         """The law, with event shape ``(D,)`` and the batch shape, floating type and device of ``origin``, zeros."""
 
+    def prepare(self, z: Float[Tensor, "n d"]) -> None:
+        """Start from what the codes of a first batch of patterns say; by default that is nothing."""
+
 
 class Normal(Base):
     r"""The standard normal law :math:`\mathcal N(0, I)`.
@@ -50,7 +53,7 @@ class StudentT(Base):
 
     .. math:: \nu_i = 10^{1 + \tanh \rho_i},
 
-    which start at 10 and stay between 1, whose tails are Cauchy's, and 100, whose tails are a normal law's but for
+    which stay between 1, whose tails are Cauchy's, and 100, whose tails are a normal law's but for
     patterns nobody has seen. A flow whose maps are Lipschitz (as affine maps and splines are) has the tails of its
     base.
 
@@ -71,6 +74,13 @@ class StudentT(Base):
         """The t laws with the learned degrees of freedom."""
         freedom = 10 ** (1 + self.raw.tanh())
         return Independent(_StudentT(freedom.to(origin).expand_as(origin), validate_args=False), 1, validate_args=False)
+
+    @torch.no_grad()
+    def prepare(self, z: Float[Tensor, "n d"]) -> None:
+        """Start from the degrees of freedom, of a few from 2 to 60, under which each component is likeliest."""
+        tried = torch.linspace(-1.0, 1.0, 9).to(z)
+        scores = torch.stack([_StudentT(10 ** (1 + raw.tanh())).log_prob(z).mean(0) for raw in tried])
+        self.raw.copy_(tried[scores.argmax(0)])
 
 
 class Uniform(Base):

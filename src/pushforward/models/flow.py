@@ -94,5 +94,7 @@ class Flow(Model):
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Standardise the patterns of a first batch, discrete components spread over their cells."""
-        self.bijection.prepare(self.dequantisation.prepared_with(x), self.checked(context))
+        """Standardise the patterns of a first batch, discrete components spread over their cells; then see the base."""
+        x, context = self.dequantisation.prepared_with(x), self.checked(context)
+        self.bijection.prepare(x, context)
+        self.base.prepare(self.bijection.inverse(x, context)[0])
