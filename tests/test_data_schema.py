@@ -7,14 +7,18 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
 
 from pushforward.data import Dataset, Schema, load
+from pushforward.data.columns import Columns
 from pushforward.data.context import ContextColumn
+from pushforward.data.windows import Windows
 from pushforward.errors import InputError
 from pushforward.event import Block
 
@@ -384,3 +388,54 @@ def test_describe_has_a_line_a_column() -> None:
     assert lines[1] == f"age: integer, {age.min()} to {age.max()}"
     assert lines[5] == "unit: constant, 7.25, restored and not modelled"
     assert len(lines) == 8
+
+
+LAWS = {
+    "lognormal": stats.lognorm(2),
+    "cauchy": stats.cauchy(),
+    "pareto": stats.pareto(1.5),
+    "minus lognormal": stats.lognorm(1.5, scale=1e6),
+    "normal": stats.norm(5, 3),
+    "uniform": stats.uniform(),
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_far_values_are_drawn_in_where_tails_are_heavy(name: str) -> None:
+    x = (-1 if name.startswith("minus") else 1) * LAWS[name].rvs(5000, random_state=0)
+    table = Dataset("table", {"x": x, "z": np.arange(5000.0) ** 1.1}, columns=("x", "z"))
+    schema = Schema.fit(table)
+    assert isinstance(schema.patterns, Columns)
+    assert [column.bent for column in schema.patterns.columns] == [name not in ("normal", "uniform"), False]
+    y = schema.encode(table, torch.float64)
+    assert stats.kurtosis(y[:, 0].numpy()) < 3, "little is left of the tail"
+    back = schema.decode(y)
+    np.testing.assert_allclose(back.column("x"), x, rtol=1e-9, atol=1e-12 * np.abs(x).max())
+    again = Schema.from_json(json.loads(json.dumps(schema.to_json())))
+    torch.testing.assert_close(again.encode(table, torch.float64), y, rtol=0, atol=0)
+
+
+def test_the_log_determinant_of_a_bend_is_that_of_its_derivative() -> None:
+    x = stats.lognorm(2).rvs(1000, random_state=0)
+    step = 1e-6 * x
+    up, at, down = (Dataset("array", v[:, None], columns=("x",)) for v in (x + step, x, x - step))
+    schema = Schema.fit(at)
+    slope = (schema.encode(up, torch.float64) - schema.encode(down, torch.float64))[:, 0] / torch.from_numpy(2 * step)
+    torch.testing.assert_close(schema.log_det(at), slope.log(), rtol=1e-6, atol=1e-6)
+
+
+def test_a_bend_knows_no_units() -> None:
+    x = stats.t(2).rvs((2000, 1), random_state=0)
+    metres, kilometres = (Dataset("array", v, columns=("x",)) for v in (1000 * x, x))
+    schemas = [Schema.fit(data) for data in (metres, kilometres)]
+    codes = [schema.encode(data, torch.float64) for schema, data in zip(schemas, (metres, kilometres), strict=True)]
+    torch.testing.assert_close(*codes)
+    torch.testing.assert_close(
+        schemas[1].log_det(kilometres) - schemas[0].log_det(metres), torch.full((2000,), 1000.0).double().log()
+    )
+
+
+def test_the_variables_of_a_series_are_not_bent() -> None:
+    data = load(pd.DataFrame({"x": stats.cauchy().rvs(400, random_state=0)}), series=True, window=8)
+    patterns = Schema.fit(data).patterns
+    assert isinstance(patterns, Windows) and not patterns.columns.columns[0].bent

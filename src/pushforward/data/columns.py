@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -33,13 +32,15 @@ class Columns:
     columns: tuple[Column, ...]
 
     @classmethod
-    def fit(cls, data: Dataset) -> Columns:
-        """Fit to training rows; constant and duplicate columns are recognised.
+    def fit(cls, data: Dataset, bend: bool = True) -> Columns:
+        """Fit to training rows; constant and duplicate columns are recognised, and those of heavy tails bent.
 
         An array of nothing but 0 and 1 is binary throughout: that one of its many columns never changed, or
         that two agreed, is chance there and must not make a held-out row impossible.
         """
-        columns = [Column.fit(name, _observed(data.column(name)), data.categories.get(name)) for name in data.columns]
+        columns = [
+            Column.fit(name, _observed(data.column(name)), data.categories.get(name), bend) for name in data.columns
+        ]
         if all(column.kind == "constant" for column in columns):
             raise InputError(f"{data.name}: all columns are constant, so there is nothing to learn; give other data")
         if data.kind == "array" and all(column.is_bit for column in columns):
@@ -91,12 +92,13 @@ class Columns:
 
     def log_det(self, data: Dataset) -> Array:
         """log |det dy/dx| per row, −∞ for rows that cannot occur, shape ``(N,)``."""
-        impossible = np.zeros(len(data), bool)
+        impossible, total = np.zeros(len(data), bool), np.zeros(len(data))
         for column in self.columns:
             x = _as_fitted(column, data)
             source = column.source
             impossible |= column.contradicts(x) if source is None else data.entries(column.name) != data.entries(source)
-        return np.where(impossible, -np.inf, math.fsum(column.log_det() for column in self.columns))
+            total += column.log_det(x)
+        return np.where(impossible, -np.inf, total)
 
     def decode(self, y: Array, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The rows, as arguments of :class:`Dataset`, from ``(N, D)``; values that were given stay as they were."""

@@ -41,7 +41,8 @@ class Windows:
         windows = data.windows
         steps = unrolled(windows)
         variables = {name: steps[:, j] for j, name in enumerate(data.columns)}
-        columns = Columns.fit(Dataset("table", variables, data.name, data.columns))
+        # A step is told from the one before it, so a line everywhere.
+        columns = Columns.fit(Dataset("table", variables, data.name, data.columns), bend=False)
         return cls(windows.shape[1], data.interval, columns)
 
     @cached_property
@@ -76,7 +77,7 @@ class Windows:
         for column in self.columns.columns:
             x = data.column(column.name)
             observed = ~np.isnan(x)
-            total += column.log_det() * observed.sum(1)
+            total += np.where(observed, column.log_det(x), 0.0).sum(1)
             flat = x.ravel()
             wrong = column.contradicts(flat) if column.source is None else flat != data.column(column.source).ravel()
             total[(wrong.reshape(x.shape) & observed).any(1)] = -math.inf
