@@ -31,6 +31,7 @@ from pushforward.bijections import (
     Squeeze,
     Triangular,
     Univariate,
+    Within,
 )
 from pushforward.networks.masked import MaskedMLP
 from pushforward.networks.mlp import MLP, Constant
@@ -63,6 +64,11 @@ VECTORS: dict[str, Callable[[], Bijection]] = {
     "rotated lu": lambda: LULinear(D, seed=1),
     "permutation": lambda: Permutation([3, 0, 4, 1, 2]),
     "logit": lambda: Logit(-9.0, 11.0, alpha=0.05),
+    "within limits": lambda: Within(
+        torch.tensor([-9.0, -9.0, -torch.inf, -8.0, -9.0]),
+        torch.tensor([11.0, torch.inf, torch.inf, 12.0, torch.inf]),
+        torch.tensor([1.0, 2.0, 1.0, 1.0, 0.5]),
+    ),
     "inverse": lambda: Inverse(coupling(D, 2, C)),
     "inverse logit": lambda: Inverse(Logit(-9.0, 11.0)),
     "masked autoregressive": masked,
@@ -391,3 +397,16 @@ def test_every_kind_compiles_in_one_graph_with_its_gradients() -> None:
         found.append((z, log_det, *torch.autograd.grad(loss, list(everything.parameters()))))
     torch._dynamo.reset()
     torch.testing.assert_close(found[0], found[1])
+
+
+def test_nothing_lies_beyond_limits() -> None:
+    limits = torch.tensor([0.0, 1.0, -torch.inf]), torch.tensor([2.0, torch.inf, torch.inf])
+    within = Within(*limits, torch.ones(3)).double()
+    x, _ = within(normal(1000, 3) * 30)
+    margin = 2 * 1e-5 * 2.0
+    assert x[:, 0].min() > -margin and x[:, 0].max() < 2 + margin and x[:, 1].min() >= 1
+    torch.testing.assert_close(x[:, 2], normal(1000, 3)[:, 2] * 30)
+    for beyond in ([-0.1, 3.0, 0.0], [2.1, 3.0, 0.0], [1.0, 0.9, 0.0]):
+        assert within.inverse(torch.tensor(beyond).double())[1] == -torch.inf
+    far = within.inverse(torch.tensor([1.0, 500.0, 0.0]).double())[0]
+    torch.testing.assert_close(far[1].item(), 499.0, msg="far from a lower limit it is a line")

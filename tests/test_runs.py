@@ -355,6 +355,12 @@ def test_a_newer_format_and_a_folder_that_is_no_run_are_named(tmp_path: Path) ->
     write_json(tmp_path / "run.json", lacking)
     with pytest.raises(RunError, match="'steps' of format 2"):
         pf.open(tmp_path)
+    event = {"blocks": [{"kind": "binary", "size": 2, "width": 1.0, "low": 0.0, "high": 1.0}]}
+    write_json(
+        tmp_path / "run.json", {"format": 3, "family": "flow", "architecture": "vector", "model": {"event": event}}
+    )
+    with pytest.raises(RunError, match="discrete columns or pixels of format 3"):
+        pf.open(tmp_path)
 
 
 def test_a_diverging_run_names_the_step_and_keeps_its_checkpoint(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pushforward.families import FAMILIES
 
 __all__ = ["FORMAT", "MIGRATIONS", "migrated"]
 
-FORMAT = 3
+FORMAT = 4
 """The version of the directory's format."""
 
 
@@ -32,7 +32,18 @@ def _from_2(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "format": 3}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
+def _from_3(record: dict[str, Any]) -> dict[str, Any]:
+    """Flows of vectors had no limits where discrete components have them."""
+    if record.get("family") == "flow" and record["architecture"] == "vector":
+        blocks = record["model"]["event"]["blocks"]
+        if any(block["kind"] != "continuous" and block["low"] is not None for block in blocks):
+            raise RunError(
+                "a flow of discrete columns or pixels of format 3 has another law than this version builds; fit again"
+            )
+    return {**record, "format": 4}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
 """From each older format to the next: what ``run.json`` must become."""
 
 KEYS = (

@@ -19,6 +19,7 @@ from pushforward.bijections.spline import RationalQuadratic
 from pushforward.bijections.squeeze import Squeeze
 from pushforward.bijections.triangular import Triangular
 from pushforward.bijections.univariate import Univariate
+from pushforward.bijections.within import Within
 
 __all__ = [
     "ActivationNormalisation",
@@ -44,4 +45,5 @@ __all__ = [
     "Squeeze",
     "Triangular",
     "Univariate",
+    "Within",
 ]

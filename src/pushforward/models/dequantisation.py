@@ -10,7 +10,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Uniform
 
-from pushforward.bijections import Bijection, Chain, CheckerboardCoupling, Inverse, Logit, MonotonicAffine, OnPictures
+from pushforward.bijections import (
+    Bijection,
+    Chain,
+    CheckerboardCoupling,
+    Inverse,
+    Logit,
+    MonotonicAffine,
+    OnPictures,
+    Within,
+)
 from pushforward.distributions.dequantised import dequantised
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.event import Event
@@ -60,6 +69,17 @@ class Dequantisation(nn.Module):
     def forward(self, law: Distribution, context: Float[Tensor, "*batch c"] | None = None) -> Distribution:
         """The law of patterns whose density, before rounding, is that of ``law``."""
         return dequantised(law, self.event, self.noise and partial(self._law, context))
+
+    def limits(self) -> list[Bijection]:
+        """What leads from the real line to where discrete components can lie, cells included, if any has a limit.
+
+        Rounding would gather in the outer cells what lies beyond them, and no noise within the cells would find it.
+        """
+        discrete, half = self.event.width > 0, self.event.width / 2
+        low = torch.where(discrete, self.event.low - half, -torch.inf)
+        high = torch.where(discrete, self.event.high + half, torch.inf)
+        limited = bool(low.isfinite().any())
+        return [Within(low, high, torch.where(discrete, self.event.width, 1.0))] if limited else []
 
     def prepared_with(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Patterns spread evenly over their cells, always alike, for what depends on a first batch."""

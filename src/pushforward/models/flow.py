@@ -81,8 +81,8 @@ class Flow(Model):
         # Uniform codes lie in a cube, patterns may lie anywhere.
         inner: list[Bijection] = [Inverse(Logit(-1.0, 1.0))] if base == "uniform" else []
         outer = Triangular(event.size) if whiten else Affine(event.size)
-        self.bijection = Chain([*inner, *links, outer])
         self.dequantisation = Dequantisation(event, context, dequantisation)
+        self.bijection = Chain([*inner, *links, outer, *self.dequantisation.limits()])
 
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Distribution:
         """The law of patterns, with the batch shape of the context."""

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pushforward.bijections import Affine, Bijection, Chain, Logit
+from pushforward.bijections import Affine, Bijection, Chain
 from pushforward.distributions.normal import standard_normal
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.event import Event
@@ -20,8 +20,6 @@ from pushforward.models.model import Model
 __all__ = ["PictureFlow"]
 
 Shape = tuple[int, int, int]
-MARGIN = 1e-5
-"""Of the range of pixel values, at each of its ends: a pixel at the very end would have a code at infinity."""
 
 
 class PictureFlow(Model):
@@ -44,8 +42,8 @@ class PictureFlow(Model):
         super().__init__(event, context, dequantisation=dequantisation, **config)
         if event.picture is None:
             raise ValueError("this flow is one of pictures, and the event is none")
-        self.bijection = Chain([build(event.picture), Affine(event.size), *_squashed(event)])
         self.dequantisation = Dequantisation(event, context, dequantisation)
+        self.bijection = Chain([build(event.picture), Affine(event.size), *self.dequantisation.limits()])
 
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Distribution:
         """The law of patterns, with the batch shape of the context."""
@@ -59,9 +57,3 @@ class PictureFlow(Model):
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
         """Standardise what every link makes of the patterns of a first batch."""
         self.bijection.prepare(self.dequantisation.prepared_with(x), self.checked(context))
-
-
-def _squashed(event: Event) -> list[Bijection]:
-    """What leads from the real line to the range of discrete pixels, where all have one."""
-    low, high = (event.low - event.width / 2).min().item(), (event.high + event.width / 2).max().item()
-    return [Logit(low, high, MARGIN)] if event.is_discrete and low > -torch.inf and high < torch.inf else []
