@@ -11,13 +11,14 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from jaxtyping import Bool
 
+from pushforward.auditing.assigned_modes import assign_modes, assigned_coverage
 from pushforward.auditing.classifier_test import ClassifierTest, classifier_test
 from pushforward.auditing.copying import Copying, copying
 from pushforward.auditing.features import extract
 from pushforward.auditing.frechet import frechet
 from pushforward.auditing.kernel import kernel_test
 from pushforward.auditing.missed import Missed, missed
-from pushforward.auditing.modes import ModeCoverage, assign_modes, assigned_coverage, mode_coverage
+from pushforward.auditing.modes import ModeCoverage, mode_coverage
 from pushforward.auditing.pairs import TableDifferences, compare_table
 from pushforward.auditing.patterns import check_comparable, checked, copies, equals, fractions, repeated, thinned
 from pushforward.auditing.resolution import Resolution
