@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.harness import Case, Options, alternate, installed, main
-from pushforward.auditing.frechet import frechet_distance
+from pushforward.auditing.gaussian_distance import frechet_distance
 
 BATCH = 512
 

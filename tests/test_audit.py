@@ -12,7 +12,7 @@ import pytest
 
 from pushforward.auditing import Audit, audit
 from pushforward.auditing import patterns as patterns_module
-from pushforward.auditing.verdict import percent
+from pushforward.auditing.wording import percent
 from pushforward.errors import InputError
 from pushforward.evidence import Estimate
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from pushforward.auditing.frechet import _missing, frechet, frechet_distance
+from pushforward.auditing.frechet import frechet
+from pushforward.auditing.gaussian_distance import _missing, frechet_distance
 from pushforward.errors import InputError
 
 

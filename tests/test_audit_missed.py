@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact, hypergeom
 
+from pushforward.auditing.assigned_modes import assign_modes, assigned_coverage
 from pushforward.auditing.missed import missed
-from pushforward.auditing.modes import assign_modes, assigned_coverage, mixture_modes, mode_coverage, reverse_kl
+from pushforward.auditing.modes import mixture_modes, mode_coverage
+from pushforward.auditing.reverse_kl import reverse_kl
 from pushforward.auditing.shares import share_ratio
 from pushforward.auditing.shortfall import shortfall
 from pushforward.auditing.unsupported import unsupported

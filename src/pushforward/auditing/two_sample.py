@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from jaxtyping import Bool
 
+from pushforward.auditing.assigned_modes import assign_modes, assigned_coverage
 from pushforward.auditing.classifier_test import ClassifierTest, classifier_test
 from pushforward.auditing.copying import Copying, copying
-from pushforward.auditing.features import extract
 from pushforward.auditing.frechet import frechet
 from pushforward.auditing.kernel import kernel_test
 from pushforward.auditing.missed import Missed, missed
-from pushforward.auditing.modes import ModeCoverage, assign_modes, assigned_coverage, mode_coverage
+from pushforward.auditing.modes import ModeCoverage, mode_coverage
 from pushforward.auditing.pairs import TableDifferences, compare_table
-from pushforward.auditing.patterns import check_comparable, checked, copies, equals, fractions, repeated, thinned
 from pushforward.auditing.resolution import Resolution
+from pushforward.auditing.sets import Sets, known_modes, sets_of
 from pushforward.auditing.stages import Pool, given_parts, one_after_another
 from pushforward.auditing.statistics import noticeable_accuracy
 from pushforward.auditing.support import support
@@ -47,34 +45,6 @@ STEPS = (
 Observe = Callable[[str, int, int], None]
 """Told what comes next, how many steps are done, and how many there are."""
 Part = TypeVar("Part")
-
-
-@dataclass(frozen=True, eq=False)
-class _Sets:
-    """Checked patterns by what they are, in the order real, fake, then those to learn from."""
-
-    patterns: dict[str, np.ndarray]
-    features: dict[str, np.ndarray]
-    features_name: str
-    columns: tuple[str, ...]
-    levels: tuple[tuple[str, ...], ...]
-
-    @property
-    def is_real(self) -> Bool[np.ndarray, " n"]:
-        return np.repeat([what.endswith("real") for what in self.patterns], self._sizes)
-
-    @property
-    def learn_from(self) -> Bool[np.ndarray, " n"]:
-        return np.repeat([what.startswith("train") for what in self.patterns], self._sizes)
-
-    @property
-    def _sizes(self) -> list[int]:
-        return [len(x) for x in self.patterns.values()]
-
-    def pool(self) -> Pool:
-        every = np.concatenate(list(self.patterns.values()))
-        features = np.concatenate(list(self.features.values()))
-        return Pool(self.is_real, features, every if every.ndim == 4 else None)
 
 
 def audit(
@@ -139,30 +109,15 @@ def audit(
     notes: list[str] = []
     given = {"real": real, "fake": fake, "train_real": train_real, "train_fake": train_fake}
     called = {what: f"{what} ({sources[what]})" if what in sources else what for what in given}
-    if modes is None and fake_modes is not None:
-        raise InputError("fake_modes are counted against the data's: give modes too, or neither")
-    named = {} if modes is None else {"real": _modes(modes, len(real))}
-    if fake_modes is not None:
-        named["fake"] = _one_each("fake_modes", fake_modes, "fake", len(fake))
-    kept = {what: checked(called[what], x, pictures, columns) for what, x in given.items() if x is not None}
-    for what, x in kept.items():
-        check_comparable((called["real"], kept["real"]), (called[what], x))
-    names = _names(columns, kept["real"])
-    notes += _notes(kept, called, names)
-    chosen = {what: thinned(called[what], x, rng, notes) for what, x in kept.items()}
-    patterns = {what: x[chosen[what]] for what, x in kept.items()}
-    found = extract(
-        features or _default(patterns["real"]), *patterns.values(), categories=[len(names) for names in levels]
-    )
-    notes += found.notes
-    of_columns = tuple(tuple(each) for each in levels)
-    sets = _Sets(patterns, dict(zip(patterns, found.sets, strict=True)), found.name, names, of_columns)
-    labels = {what: x[chosen[what]] for what, x in named.items()}
-    return replace(_audit(sets, labels, reference, rng, level, notes, observe), kept=chosen)
+    named = known_modes(modes, fake_modes, real, fake)
+    there = {what: x for what, x in given.items() if x is not None}
+    sets = sets_of(there, called, rng, notes, pictures=pictures, columns=columns, levels=levels, features=features)
+    labels = {what: x[sets.kept[what]] for what, x in named.items()}
+    return _audit(sets, labels, reference, rng, level, notes, observe)
 
 
 def _audit(
-    sets: _Sets,
+    sets: Sets,
     modes: dict[str, np.ndarray],
     reference: str,
     rng: np.random.Generator,
@@ -211,6 +166,7 @@ def _audit(
         n_real=len(real),
         n_fake=len(fake),
         notes=(*notes, *kernel.notes, *_of_copies(copied)),
+        kept=sets.kept,
     )
 
 
@@ -224,7 +180,7 @@ def _of_copies(found: Copying) -> list[str]:
     ]
 
 
-def _classify(sets: _Sets, reference: str, rng: np.random.Generator, level: float) -> ClassifierTest:
+def _classify(sets: Sets, reference: str, rng: np.random.Generator, level: float) -> ClassifierTest:
     """What the generator learnt from never enters the verdict; it serves to learn from if there are samples for it."""
     pool, learn_from = sets.pool(), sets.learn_from
     if "train_fake" in sets.patterns:
@@ -238,7 +194,7 @@ def _classify(sets: _Sets, reference: str, rng: np.random.Generator, level: floa
 
 
 def _resolution(
-    sets: _Sets,
+    sets: Sets,
     classifiers: ClassifierTest,
     missing: Missed,
     strays: Unsupported,
@@ -260,7 +216,7 @@ def _all_alike(sets: Mapping[str, np.ndarray]) -> bool:
     return all(bool((sets[what] == first).all()) for what in ("real", "fake"))
 
 
-def _table(sets: _Sets, rng: np.random.Generator, level: float) -> TableDifferences | None:
+def _table(sets: Sets, rng: np.random.Generator, level: float) -> TableDifferences | None:
     real, fake = sets.patterns["real"], sets.patterns["fake"]
     return compare_table(real, fake, sets.columns, rng, level, sets.levels) if real.ndim == 2 else None
 
@@ -293,43 +249,3 @@ def _covered(
         unnamed = ", ".join(assigned.unnamed)
         notes.append(f"it recognises none of the data of {unnamed}, so whether samples cover that is not known")
     return assigned_coverage(assigned, level)
-
-
-def _default(real: np.ndarray) -> str:
-    return "columns" if real.ndim == 2 else "convolutions"
-
-
-def _names(columns: Sequence[str] | None, real: np.ndarray) -> tuple[str, ...]:
-    if real.ndim != 2:
-        return ()
-    names = tuple(f"x{j}" for j in range(real.shape[1])) if columns is None else tuple(columns)
-    if len(names) != real.shape[1]:
-        raise InputError(f"{len(names)} column names were given for {real.shape[1]} columns: name each column once")
-    return names
-
-
-def _modes(modes: Sequence[Any], n: int) -> np.ndarray:
-    labels = _one_each("modes", modes, "real", n)
-    several = len(np.unique(labels))
-    if several < 2 or several > n / 5:
-        counted = f"{several:,} different mode{'s' * (several > 1)} for {n:,} patterns"
-        raise InputError(f"modes names {counted}: name two or more, with five or more patterns each on average")
-    return labels
-
-
-def _one_each(name: str, modes: Sequence[Any], what: str, n: int) -> np.ndarray:
-    labels = np.asarray(modes)
-    if labels.shape != (n,):
-        raise InputError(f"{name} has shape {labels.shape}, but {what} has {n} patterns: give one mode for each")
-    return labels
-
-
-def _notes(kept: dict[str, np.ndarray], called: dict[str, str], names: tuple[str, ...]) -> list[str]:
-    """What would decide the verdict for a reason that is not the generator's merit."""
-    real, fake, train = kept["real"], kept["fake"], kept.get("train_real")
-    copied = copies((called["real"], real), (called["fake"], fake))
-    if copied is None:
-        copied = equals(real, fake, "real patterns") if train is None else equals(train, fake, "training patterns")
-    twice = (repeated(called[what], kept[what]) for what in ("real", "fake"))
-    found = (copied, fractions(real, fake, names), *twice)
-    return [note for note in found if note]

@@ -22,12 +22,17 @@ from pushforward.auditing.pairs import TableDifferences
 from pushforward.auditing.resolution import Resolution
 from pushforward.auditing.support import Support
 from pushforward.auditing.unsupported import Unsupported
+from pushforward.auditing.wording import (
+    copying_sentence,
+    missed_sentence,
+    modes_sentence,
+    p_text,
+    percent,
+    unsupported_sentence,
+)
 from pushforward.evidence import Estimate
 
-__all__ = ["Answer", "Audit", "classifiers_share", "p_text", "percent"]
-
-ELSEWHERE = 0.1
-"""Where the samples have surely less than this of their mass, they hardly are."""
+__all__ = ["Answer", "Audit", "classifiers_share"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,22 +170,25 @@ class Audit:
                 bool(self.missed.clusters),
                 Figure(self.missed.lost),
                 self.missed.p_value,
-                self._missed(),
+                missed_sentence(self.missed),
             ),
             Answer(
                 "without support",
                 self.unsupported.p_value <= self.level,
                 self.unsupported.share,
                 self.unsupported.p_value,
-                self._invented(),
+                unsupported_sentence(self.unsupported, self.level),
             ),
-            Answer("copied", self.copying.copied, self.copying.copies, self.copying.p_value, self._copied()),
+            Answer(
+                "copied", self.copying.copied, self.copying.copies, self.copying.p_value, copying_sentence(self.copying)
+            ),
         )
 
     def verdict(self) -> str:
         """One paragraph: told apart or not, at which level, by which evidence, and what would have been noticed."""
         told, *others = (answer.sentence for answer in self.answers())
-        return " ".join(filter(None, [told, self._modes(), *others, self.resolution.sentence()]))
+        modes = "" if self.modes is None else modes_sentence(self.modes)
+        return " ".join(filter(None, [told, modes, *others, self.resolution.sentence()]))
 
     def strongest(self) -> str:
         """What speaks most clearly against equal laws: the best of the test that decides the p-value, or of both.
@@ -217,54 +225,6 @@ class Audit:
         return (
             f"The Jensen–Shannon divergence of the two laws has the lower bound {bound}, "
             f"{100 * self.share_of_log2:.0f} % of its greatest value log 2."
-        )
-
-    def _missed(self) -> str:
-        clusters = self.missed.clusters
-        if not clusters:
-            return "No group of the data is under-covered beyond chance."
-        one, first = len(clusters) == 1, clusters[0]
-        groups = "One region" if one else f"{len(clusters)} regions"
-        worst = f"; the worst has {100 * first.real_share:.1f} % and {100 * first.fake_share:.1f} %"
-        sentence = (
-            f"{groups} with {percent(self.missed.share)} of the data {'holds' if one else 'hold'} only "
-            f"{percent(self.missed.held)} of the samples ({p_text(self.missed.p_value)}){'' if one else worst}: "
-            f"{percent(self.missed.lost)} of the data is missed."
-        )
-        if self.missed.share.low > 0.5 and self.missed.held.high < ELSEWHERE:
-            return f"The samples lie elsewhere than most of the data. {sentence}"
-        return sentence
-
-    def _modes(self) -> str:
-        """Which known modes have too few samples."""
-        if self.modes is None:
-            return ""
-        few = [f"{mode.name} ({p_text(mode.adjusted_p_value)})" for mode in self.modes.modes if mode.under_covered]
-        known = f"Of {self.modes.of} known modes the samples cover {self.modes.covered}"
-        if not self.modes.counted:
-            known = f"Which of {self.modes.of} known modes the samples cover is not known"
-        return f"{known}, and too few have {', '.join(few)}." if few else f"{known}, none of them too seldom."
-
-    def _invented(self) -> str:
-        if self.unsupported.p_value > self.level:
-            return "No more samples than chance explains lie far from all data."
-        if self.unsupported.share.estimate.low <= 0:
-            return (
-                f"More samples than chance explains lie far from all data ({p_text(self.unsupported.p_value)}); how "
-                "many more is not known, for the interval of their share includes 0."
-            )
-        return (
-            f"Beyond what data themselves show, {percent(self.unsupported.share.estimate)} of the samples lie far "
-            f"from all data ({p_text(self.unsupported.p_value)})."
-        )
-
-    def _copied(self) -> str:
-        what = self.copying.reference
-        if not self.copying.copied:
-            return f"No more samples than chance explains are near-duplicates of {what}."
-        return (
-            f"{percent(self.copying.copies.estimate)} of the samples are near-duplicates of {what} "
-            f"({p_text(self.copying.p_value)})."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -304,25 +264,3 @@ def classifiers_share(rows: bool) -> float:
     On rows kernels see more with the same patterns, on pictures the network that learns its own features does.
     """
     return 0.1 if rows else 0.8
-
-
-def percent(share: Estimate) -> str:
-    """A share with its interval, as a person writes it: ``58 % [53, 63]``."""
-    digits = 1 if share.high < 0.1 else 0
-    ends = (round(100 * x, digits) + 0.0 for x in (share.value, share.low, share.high))  # + 0.0: no zero with a sign
-    value, low, high = (f"{x:.{digits}f}".replace("-", "−") for x in ends)
-    return f"{value} % [{low}, {high}]"
-
-
-def p_text(p_value: float | None) -> str:
-    """A p-value as papers write it.
-
-    Example:
-        >>> p_text(0.3012), p_text(0.041), p_text(1e-9)
-        ('p = .30', 'p = .041', 'p < .001')
-    """
-    if p_value is None:
-        return "p unknown"
-    if p_value < 0.001:
-        return "p < .001"
-    return f"p = {p_value:.3f}".replace("0.", ".") if p_value < 0.1 else f"p = {p_value:.2f}".replace("0.", ".")

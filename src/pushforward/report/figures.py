@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pushforward.auditing.figure import Figure, Null
-from pushforward.auditing.verdict import p_text, percent
+from pushforward.auditing.wording import p_text, percent
 from pushforward.evidence import Estimate, Kind, minus
 from pushforward.report.plots import Axis, Mark, Tick, axis, line
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pushforward.auditing.verdict import Audit, p_text, percent
+from pushforward.auditing.verdict import Audit
+from pushforward.auditing.wording import p_text, percent
 from pushforward.evidence import Kind
 from pushforward.report.records import FamilyRecord, ReportData
 from pushforward.report.rooms.verdict import ranked

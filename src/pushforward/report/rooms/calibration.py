@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pushforward.auditing.pit import PitCheck
-from pushforward.auditing.verdict import p_text, percent
+from pushforward.auditing.wording import p_text, percent
 from pushforward.evidence import Estimate, minus
 from pushforward.report.plots import Axis, Plot, area, axis, line
 from pushforward.report.records import FamilyRecord, ReportData

@@ -10,7 +10,8 @@ import numpy as np
 from pushforward.auditing.columns import ColumnDifference
 from pushforward.auditing.missed import Cluster
 from pushforward.auditing.pairs import PairDifference
-from pushforward.auditing.verdict import Audit, p_text
+from pushforward.auditing.verdict import Audit
+from pushforward.auditing.wording import p_text
 from pushforward.evidence import minus
 from pushforward.report.columns import marginals, pairs_by_distance, worst_columns
 from pushforward.report.examples import Examples, Pictures, examples_of

@@ -7,7 +7,8 @@ from typing import Any
 
 from pushforward.auditing.figure import Figure
 from pushforward.auditing.modes import Mode, ModeCoverage
-from pushforward.auditing.verdict import Audit, p_text
+from pushforward.auditing.verdict import Audit
+from pushforward.auditing.wording import p_text
 from pushforward.report.figures import frame, shown
 from pushforward.report.records import ReportData
 from pushforward.report.rooms.verdict import HALVES

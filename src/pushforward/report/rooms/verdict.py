@@ -9,7 +9,8 @@ import numpy as np
 
 from pushforward.auditing.ranking import Before
 from pushforward.auditing.resolution import Resolution
-from pushforward.auditing.verdict import Answer, Audit, p_text, percent
+from pushforward.auditing.verdict import Answer, Audit
+from pushforward.auditing.wording import p_text, percent
 from pushforward.report.figures import frame, shown
 from pushforward.report.plots import Axis
 from pushforward.report.records import ReportData
