@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -17,6 +17,10 @@ from pushforward.distributions.scalar import scalar
 from pushforward.event import Event
 
 __all__ = ["Factorised", "Marginals"]
+
+
+FAR = 0.4
+"""Nats a component: a start that is nearer by less was no better on protein and galaxies, of 300 and 1,000 rows."""
 
 
 class Group(NamedTuple):
@@ -93,9 +97,28 @@ class Marginals:
     def initial(self, x: Float[Tensor, "n d"] | None = None) -> Float[Tensor, " p"]:
         """A starting point: discrete components as often as in a first batch, and laws spread over a standard range."""
         x = torch.zeros(0, self.event.size) if x is None else x
+        return self._flat(x, lambda measure, y: measure.initial(y))
+
+    def near(self, x: Float[Tensor, "n d"]) -> Float[Tensor, " p"]:
+        """Laws near those of a batch, whatever the range of its real components."""
+        return self._flat(x, lambda measure, y: measure.near(y))
+
+    def likelier(
+        self,
+        x: Float[Tensor, "n d"],
+        base: Float[Tensor, "n p"],
+        usual: Float[Tensor, " p"],
+        other: Float[Tensor, " p"],
+    ) -> Float[Tensor, " p"]:
+        """Of two starting points, each added to ``base``, the usual one but where the other is likelier by far."""
+        scores = [Factorised(self, base + flat).log_prob_each(x).mean(0) for flat in (usual, other)]
+        counts = torch.tensor(self.counts, device=x.device)
+        return torch.where((scores[1] - scores[0] > FAR).repeat_interleave(counts), other, usual)
+
+    def _flat(self, x: Float[Tensor, "n d"], start: Callable[[Measure, Tensor], Tensor]) -> Float[Tensor, " p"]:
         flat = x.new_zeros(self.parameters)
         for group in self.groups:
-            flat[group.parameters] = group.measure.initial(x[:, group.components]).to(x)
+            flat[group.parameters] = start(group.measure, x[:, group.components]).to(x)
         return flat
 
 

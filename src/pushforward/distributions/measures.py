@@ -16,6 +16,12 @@ from pushforward.event import Event
 __all__ = ["MEASURES", "Bernoulli", "Categorical", "Cells", "Density", "Measure"]
 
 
+LEAST = 2e-3
+"""The smallest scale that a law of standardised values starts from, and …"""
+LEAST_OF_CELL = 0.3
+"""… the smallest in cells, where values are on a grid."""
+
+
 class Measure(Protocol):
     """Components of one measure, m of them, with P parameters in all, each component's after the other's."""
 
@@ -23,7 +29,10 @@ class Measure(Protocol):
     """For each parameter of each component 1 if it is a location, 2 if it is a log-scale, 0 otherwise."""
 
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
-        """Where training starts, given a first batch, which may be empty."""
+        """Where training starts, given a first batch, which may be empty: real ones spread over a standard range."""
+
+    def near(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
+        """Laws near those of a batch, whatever its values' range."""
 
     def log_prob(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n m"]:
         """Log-densities or log-probabilities, −∞ where there is no such value."""
@@ -49,6 +58,10 @@ class Bernoulli:
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
         """As often 1 as in the batch, or once in twice more."""
         return ((y.sum(0) + 1) / (len(y) + 2)).logit()
+
+    def near(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
+        """As :meth:`initial`."""
+        return self.initial(y)
 
     def log_prob(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n m"]:
         """Log-probabilities, −∞ but for 0 and 1."""
@@ -85,6 +98,10 @@ class Categorical:
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
         """Each code as often as in the batch, or once more."""
         return self.event.features(y).sum(0).add(1).log()
+
+    def near(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
+        """As :meth:`initial`."""
+        return self.initial(y)
 
     def log_prob(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n m"]:
         """Log-probabilities, −∞ for codes that do not exist."""
@@ -125,6 +142,11 @@ class Density:
     def initial(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
         """The same for all, whatever the batch: encodings are standardised."""
         return self.law.initial().repeat(self.event.size)
+
+    def near(self, y: Float[Tensor, "n m"]) -> Float[Tensor, " p"]:
+        """Laws that together are near that of each component."""
+        least = (LEAST_OF_CELL * self.event.width).clamp(min=LEAST)
+        return self.law.near(y, least.to(y)).flatten()
 
     def log_prob(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n m"]:
         """Log-densities."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,6 +18,8 @@ __all__ = ["Scalar", "ScalarMixture", "Splined", "scalar"]
 
 SMALLEST_LOG_SCALE = -7.0
 """A floor under scales, in encoded units: repeated values would otherwise drive the density to infinity."""
+FILLING = 1.1
+"""How far the quartiles of a law that is to fill an interval lie apart, in its lengths."""
 LOGISTIC = Logistic()
 SPLINE_BOUND = 6.0
 """Where splines end, in scales of the logistic law: one value in two hundred lies beyond."""
@@ -35,6 +38,9 @@ class Scalar(Protocol):
 
     def initial(self) -> Float[Tensor, " p"]:
         """Where training starts: a law spread over the standardised range."""
+
+    def near(self, y: Float[Tensor, "n m"], least: Float[Tensor, " m"]) -> Float[Tensor, "m p"]:
+        """A law near that of the values of each of m numbers, of scales from ``least`` on."""
 
     def log_density(self, y: Float[Tensor, "*n"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n"]:
         """The logarithm of the density."""
@@ -95,6 +101,23 @@ class ScalarMixture:
         spread = torch.linspace(-1.5, 1.5, k) if k > 1 else torch.zeros(1)
         return torch.cat([torch.zeros(k), spread, torch.full((k,), -1.0)])
 
+    def near(self, y: Float[Tensor, "n m"], least: Float[Tensor, " m"]) -> Float[Tensor, "m p"]:
+        """Laws of equal weight, one in the middle of each K-th part of the values and as wide as that is long.
+
+        The outer ones are as wide as the values there lie from the inner end on average.
+        """
+        k = self.components
+        if len(y) < k or k == 1:
+            return self.initial().to(y).expand(y.shape[1], -1)
+        ordered, part = y.sort(0).values, len(y) // k
+        at = torch.arange(2 * k + 1, device=y.device) * (len(y) - 1) // (2 * k)
+        edges, middles = ordered[at[::2]], ordered[at[1::2]]
+        lengths = edges.diff(dim=0)
+        lengths[0] = 2 * (edges[1] - ordered[:part].mean(0))
+        lengths[-1] = 2 * (ordered[-part:].mean(0) - edges[-2])
+        scales = torch.maximum(FILLING * lengths / self._middle_half(y), least)
+        return torch.cat([torch.zeros_like(middles), middles, _raw(scales)]).T
+
     def log_density(self, y: Float[Tensor, "*n"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n"]:
         """The logarithm of the density."""
         log_weight, location, log_scale = self.read(parameters)
@@ -129,6 +152,10 @@ class ScalarMixture:
         choice = (log_weight - torch.empty_like(log_weight.expand(full)).exponential_().log()).argmax(-1, keepdim=True)
         mu, log_s = (t.expand(full).gather(-1, choice).squeeze(-1) for t in (location, log_scale))
         return mu + log_s.exp() * self.standard.quantile(_uniform(mu))
+
+    def _middle_half(self, like: Tensor) -> Tensor:
+        """The distance of the quartiles at scale 1."""
+        return 2 * self.standard.quantile(like.new_tensor(0.75))
 
     def read(self, parameters: Float[Tensor, "*n p"]) -> tuple[Tensor, Tensor, Tensor]:
         """Log-weights, locations and log-scales, each of shape ``(*n, K)``."""
@@ -175,6 +202,14 @@ class Splined:
     def initial(self) -> Float[Tensor, " p"]:
         """A logistic law of variance one, which nothing moves."""
         return torch.cat([torch.tensor([0.0, -0.6]), torch.zeros(self.spline.parameters)])
+
+    def near(self, y: Float[Tensor, "n m"], least: Float[Tensor, " m"]) -> Float[Tensor, "m p"]:
+        """A logistic law with the values' quartiles, which nothing moves."""
+        if len(y) < 4:
+            return self.initial().to(y).expand(y.shape[1], -1)
+        low, median, high = y.sort(0).values[[len(y) // 4, len(y) // 2, 3 * len(y) // 4]]
+        scale = torch.maximum((high - low) / (2 * math.log(3)), least)
+        return torch.cat([torch.stack([median, _raw(scale)]), y.new_zeros(self.spline.parameters, y.shape[1])]).T
 
     def log_density(self, y: Float[Tensor, "*n"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n"]:
         """The logarithm of the density."""
@@ -225,6 +260,12 @@ def scalar(conditionals: str, components: int) -> Scalar:
 
 def _log_scale(raw: Tensor) -> Tensor:
     return SMALLEST_LOG_SCALE + softplus(raw - SMALLEST_LOG_SCALE)
+
+
+def _raw(scale: Tensor) -> Tensor:
+    """The inverse: raw log-scales of scales above the smallest."""
+    above = scale.log() - SMALLEST_LOG_SCALE
+    return SMALLEST_LOG_SCALE + above + (-torch.expm1(-above)).log()
 
 
 def _apart(parameters: Float[Tensor, "*n p"]) -> tuple[Tensor, Tensor, Tensor]:

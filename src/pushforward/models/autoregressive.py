@@ -28,6 +28,8 @@ __all__ = ["MaskedAutoregressive", "TransformerAutoregressive"]
 
 ENOUGH = 50
 """Rows that a regression wants."""
+LOOKED_AT = 1 << 22
+"""Parameters of conditionals that are looked at to choose where these start."""
 
 
 class MaskedAutoregressive(Model):
@@ -143,22 +145,35 @@ class _Ordered(nn.Module):
         r"""Start from how often each value of a discrete component occurs, and real ones from a linear regression.
 
         Their locations stand at :math:`b_i^\top (1, c, f_{<i}) + e_i m_k`, of features f, errors :math:`e_i` of the
-        regression and the K places :math:`m_k` that a mixture starts from; log-scales grow by :math:`\log e_i`.
+        regression and the K places :math:`m_k` that a mixture starts from; log-scales grow by :math:`\log e_i`. Where
+        errors are far from such a law, the laws stand where the errors do.
         """
         x = self.permutation.inverse(x)[0]
-        network, bias = self.network.network, self.marginals.initial(x)
-        location = self.roles == 1
-        if len(x) >= ENOUGH and bool(location.any()):
-            features, c = self.marginals.event.features(x), x[:, :0] if context is None else context
-            found = regressions(torch.cat([torch.ones_like(x[:, :1]), c], -1), features)
-            error, weights = found.error[self.feature], found.weights[self.feature]
-            constant, of_context, before = weights.split([1, c.shape[1], features.shape[1]], -1)
-            assert network.skip is not None  # it was asked for
-            skip = network.skip.weight
-            skip.copy_(torch.where(location[:, None], torch.cat([before, of_context], -1), skip))
-            bias = torch.where(location, error * bias + constant.squeeze(-1), bias)
-            bias = torch.where(self.roles == 2, bias + error.log(), bias)
-        network.last.bias.copy_(bias)
+        last, usual = self.network.network.last, self.marginals.initial(x)
+        if len(x) < ENOUGH or not bool((self.roles == 1).any()):
+            last.bias.copy_(usual)
+            return
+        lines, other = self._lines(x, x[:, :0] if context is None else context, usual)
+        few = slice(max(ENOUGH, LOOKED_AT // self.marginals.parameters))
+        last.bias.zero_()
+        base = self.network(x[few], None if context is None else context[few])
+        last.bias.copy_(self.marginals.likelier(x[few], base, lines, other))
+
+    def _lines(self, x: Tensor, c: Tensor, usual: Tensor) -> tuple[Tensor, Tensor]:
+        """Set the direct links to regressions, and return biases of usual laws around them and of laws near errors."""
+        location, features = self.roles == 1, self.marginals.event.features(x)
+        inputs = torch.cat([torch.ones_like(x[:, :1]), c], -1)
+        found = regressions(inputs, features)
+        constant, of_context, before = found.weights[self.feature].split([1, c.shape[1], features.shape[1]], -1)
+        skip = self.network.network.skip
+        assert skip is not None  # it was asked for
+        skip.weight.copy_(torch.where(location[:, None], torch.cat([before, of_context], -1), skip.weight))
+        constant, error = torch.where(location, constant.squeeze(-1), 0.0), found.error[self.feature]
+        lines = torch.where(location, error * usual, usual) + torch.where(self.roles == 2, error.log(), constant)
+        errors = features - torch.cat([inputs, features], -1) @ found.weights.T
+        first = self.feature[torch.tensor(self.marginals.starts)]
+        real = torch.tensor([1 in roles for roles in self.marginals.roles], device=x.device)
+        return lines, self.marginals.near(torch.where(real, errors[:, first], x)) + constant
 
     def links(self) -> Float[Tensor, ""]:
         """The sum of the absolute values of the direct links."""
@@ -210,8 +225,12 @@ class TransformerAutoregressive(Model):
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Start from how often each value of a discrete component occurs in a first batch."""
-        self.network.bias.copy_(self.marginals.initial(x))
+        """Start from how often each value of a discrete component occurs in a first batch; real ones near theirs."""
+        bias = self.marginals.initial(x)
+        if len(x) >= ENOUGH:
+            few = x[: max(ENOUGH, LOOKED_AT // self.marginals.parameters)]
+            bias = self.marginals.likelier(few, torch.zeros_like(bias), bias, self.marginals.near(x))
+        self.network.bias.copy_(bias)
 
 
 def _origin(size: int, of: nn.Module, context: Tensor | None) -> Float[Tensor, "*batch d"]:
