@@ -14,7 +14,7 @@ from pushforward.data import Dataset, Splits
 from pushforward.distributions.law import pit
 from pushforward.errors import NoDensityError
 from pushforward.evidence import Estimate, Kind, LogLikelihood
-from pushforward.run import SAMPLES_AT_ONCE, Run
+from pushforward.run import Run
 from pushforward.training.loop import isolated_randomness
 from pushforward.training.stream import seed_of
 
@@ -95,7 +95,7 @@ def pit_values(run: Run, data: Dataset, seed: int = 0) -> Float[np.ndarray[Any, 
     """
     data = run.schema.conform(data)
     x, context = run.schema.encode(data), run.schema.encode_context(data)
-    chunk, u = max(1, SAMPLES_AT_ONCE // (run.schema.event.size * 8)), []
+    chunk, u = run.at_once, []
     with isolated_randomness(run.device), torch.no_grad():
         torch.manual_seed(seed_of(seed, "pit"))
         for start in range(0, len(x), chunk):

@@ -22,6 +22,7 @@ from torch.distributions import Distribution
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.context import ContextColumn
 from pushforward.distributions.autoregressive import Autoregressive
+from pushforward.distributions.law import LowerBounded
 from pushforward.distributions.likelihood import log_prob_values
 from pushforward.errors import InputError, NoDensityError, RunError, options_of_model
 from pushforward.evidence import Kind, LogLikelihood
@@ -36,8 +37,10 @@ from pushforward.training.stream import seed_of
 
 __all__ = ["Run", "open_run"]
 
-SAMPLES_AT_ONCE = 1 << 22
-"""Numbers that one pass of a network may be fed."""
+NUMBERS_AT_ONCE = 1 << 24
+"""Numbers that one pass of a network may hold, …"""
+EACH = 64
+"""… of which it needs so many for each component, if it is a wide one of pictures."""
 
 
 class Run:
@@ -266,6 +269,11 @@ class Run:
         values, kind = self.encoded_log_prob(x, context, k, seed)
         return (values + self.schema.log_det(dataset)).numpy(), kind
 
+    @property
+    def at_once(self) -> int:
+        """How many patterns the model is fed at once."""
+        return max(1, NUMBERS_AT_ONCE // (EACH * self.schema.event.size))
+
     def require_density(self) -> None:
         """Raise a :class:`NoDensityError`, which says what to ask instead, if the model has no density."""
         if not self.family.density:
@@ -276,7 +284,8 @@ class Run:
 
     def encoded_log_prob(self, x: Tensor, context: Tensor | None, k: int, seed: int) -> tuple[Tensor, Kind]:
         """The log-likelihood of encoded patterns, in encoded units, chunk by chunk."""
-        chunk = max(1, SAMPLES_AT_ONCE // (k * self.schema.event.size * 8))
+        bounded = isinstance(self.model(None if context is None else context[:1].to(self.device)), LowerBounded)
+        chunk = max(1, self.at_once // (k if bounded else 1))
         values, kind = [], Kind.EXACT
         with isolated_randomness(self.device), torch.no_grad():
             torch.manual_seed(seed_of(seed, "score"))
@@ -307,8 +316,7 @@ class Run:
     def _draw(self, n: int, seed: int, context: Tensor | None, given: Mapping[str, Any]) -> Dataset:
         """Patterns under contexts, which go on from the first components that are given, chunk by chunk."""
         prefix = self.schema.prefix_from(given)
-        chunk = max(1, SAMPLES_AT_ONCE // (self.schema.event.size * 64))
-        parts = []
+        chunk, parts = self.at_once, []
         with isolated_randomness(self.device), torch.no_grad():
             torch.manual_seed(seed_of(seed, "sample"))
             for start in range(0, n, chunk):
