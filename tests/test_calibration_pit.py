@@ -197,7 +197,7 @@ def test_a_runs_results_hold_both(run: pf.Run) -> None:
 def test_transforms_do_not_depend_on_chunks_and_find_a_wrong_law(run: pf.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     data = run.data()
     whole = pit_values(run, data)
-    monkeypatch.setattr("pushforward.calibration.SAMPLES_AT_ONCE", 160)
+    monkeypatch.setattr("pushforward.run.NUMBERS_AT_ONCE", 160)
     assert np.allclose(pit_values(run, data), whole, atol=1e-6)
     wider = pf.load(np.random.default_rng(1).normal(size=(500, 2)) * [4.0, 2.0] + [1.0, 0.0])
     found = calibration(run, wider)
