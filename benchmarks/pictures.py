@@ -178,6 +178,9 @@ def results(data: Path | None, seconds: float | None, seeds: list[int], only: li
         for seed in seeds:
             parts = read(data or Path(), seed)
             chosen = contestants(Schema.fit(parts.train).event)
+            unknown = [name for name in names if name not in chosen]
+            if unknown:
+                sys.exit(f"there is no contestant {unknown[0]!r}; there are {', '.join(chosen)}")
             for name in names or chosen:
                 figure = trained(chosen[name], parts, seconds or usual, seed)
                 per_bit = (figure.dims or 1) * math.log(2)
