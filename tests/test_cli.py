@@ -534,6 +534,19 @@ def test_a_bound_is_called_one(shelf: Shelf, tmp_path: Path) -> None:
     assert "≥" in succeed("score", shelf.folder / "given", shelf.table, "--k", 5).out
 
 
+def test_rows_that_cannot_be_are_counted_and_the_first_is_explained(shelf: Shelf, tmp_path: Path) -> None:
+    there = tmp_path / "there.csv"
+    frame().assign(sold=lambda t: t["sold"].where(~t.index.isin([1, 7]), 2)).to_csv(there, index=False)
+    why = "column 'sold' holds 2, and training had 0 or 1"
+    scored = succeed("score", shelf.folder / "flow", there, "--json").json
+    assert (scored["impossible"], scored["first_impossible"], scored["why"]) == (2, 2, why)
+    assert scored["log_likelihood"]["nats"] is None
+    printed = succeed("score", shelf.folder / "flow", there).out
+    assert f"2 of 300 rows are impossible under the model; the first is row 2: {why}\n" in printed
+    possible = succeed("score", shelf.folder / "flow", shelf.table, "--json").json
+    assert (possible["impossible"], possible["first_impossible"], possible["why"]) == (0, None, None)
+
+
 def test_a_gan_has_no_likelihood_and_says_so(shelf: Shelf) -> None:
     assert succeed("show", shelf.folder / "gan", "--json").json["log_likelihood"] is None
     assert "none: a GAN has no density" in succeed("show", shelf.folder / "gan").out

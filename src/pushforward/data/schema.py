@@ -118,6 +118,11 @@ class Schema:
         self.check(data)
         return torch.from_numpy(self.patterns.log_det(data))
 
+    def contradiction(self, data: Dataset, row: int) -> str:
+        """What of one pattern contradicts what is taken as certain; empty if nothing does."""
+        self.check(data)
+        return self.patterns.contradiction(data.take(slice(row, row + 1)))
+
     def encode_context(self, data: Dataset) -> Float[Tensor, "n c"] | None:
         """The context as vectors, ``None`` if the schema has none; an ``InputError`` if ``data`` lack it or go far."""
         missing = [column.name for column in self.context if column.name not in data.context]
