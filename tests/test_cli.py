@@ -299,6 +299,9 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
         fitting("--set", "bins=4", "--set", "bins=6"),
         ("'bins' is set more than once", "'bins=6'"),
     ),
+    ("a yes that is text", fitting("--set", "whiten=yes"), ('cannot be "yes"; give it the form of true',)),
+    ("a number for a yes", fitting("--set", "whiten=1"), ("cannot be 1; give it the form of true",)),
+    ("nothing for a yes", fitting("--set", "whiten=None"), ("cannot be null; give it the form of true",)),
     ("rate out of range", fitting("--set", "learning_rate=1e9"), ("a number from 0 to below 1,000,000,000",)),
     ("width out of range", fitting("--set", "hidden=[64,0]"), ("[64, 0]", "a number from 1 to below")),
     ("batch of nothing", fitting("--set", "batch=0"), ("batch", "cannot be 0")),
@@ -525,6 +528,12 @@ def test_a_run_from_fit_to_show(shelf: Shelf, tmp_path: Path) -> None:
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert len(scores) == len(original) and list(scores) == ["log_prob"]
     assert scores["log_prob"].mean() == pytest.approx(scored["log_likelihood"]["nats"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("text", "value"), [("True", True), ("False", False), ("true", True), ("false", False)])
+def test_yes_and_no_may_be_spelt_as_in_python(text: str, value: bool, shelf: Shelf, tmp_path: Path) -> None:
+    succeed("fit", shelf.table, "--out", tmp_path / "run", "--steps", 1, *SMALL, "--set", f"whiten={text}")
+    assert read_json(tmp_path / "run" / "run.json")["model"]["whiten"] is value
 
 
 def test_a_bound_is_called_one(shelf: Shelf, tmp_path: Path) -> None:
