@@ -41,6 +41,11 @@ class Mixture(Law):
         self.origin = origin
         self.context = context
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its origin."""
+        return self.origin.dtype
+
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The logarithm of the mean density."""
         return self.log_prob_each(value).logsumexp(0) - math.log(len(self.components))
