@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from pushforward.errors import InputError
 from pushforward.event import Event
 from pushforward.models.autoregressive import MaskedAutoregressive, TransformerAutoregressive
@@ -196,6 +198,7 @@ def configure(name: str, event: Event, options: Mapping[str, Any], rows: int = M
         InputError: If the family, the architecture or an option is unknown.
     """
     chosen, kind = family(name), kind_of(event)
+    options = {option: _plain(value) for option, value in options.items()}
     suitable = DEFAULTS[kind][name]
     architecture = options.get("architecture", next(iter(suitable)))
     if not isinstance(architecture, str) or architecture not in suitable:
@@ -215,6 +218,13 @@ def _arguments(function: Callable[..., Any], skip: int) -> dict[str, Any]:
     """The arguments by name, without the first few, and their defaults."""
     parameters = list(inspect.signature(function).parameters.values())[skip:]
     return {parameter.name: parameter.default for parameter in parameters}
+
+
+def _plain(value: Any) -> Any:
+    """A value of NumPy, or a list of such, as Python's own."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def _as_json(value: Any) -> str:

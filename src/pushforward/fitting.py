@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from pushforward.arguments import by_name, checked_seed, whole_number
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.keep import keep
 from pushforward.errors import DivergedError, InputError
@@ -86,9 +87,8 @@ def fit(
     family(model)
     if steps is None and budget is None:
         budget = DEFAULT_BUDGET
-    leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
-    if not 0 <= seed < 2**63:
-        raise InputError(f"a seed is a whole number from 0 on, below 2⁶³, not {seed}")
+    leg = _leg(steps, budget)
+    seed, options = checked_seed(seed), by_name(options, "the options", {"hidden": [64, 64]})
     settings = replace(settings or Settings(), seed=seed)
     where = device_named(device)
     if settings.compile:
@@ -99,7 +99,7 @@ def fit(
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train, dataset)
-    configuration = configure(model, schema.event, options or {}, len(parts.train))
+    configuration = configure(model, schema.event, options, len(parts.train))
     if dataset.has_missing:
         _check_takes_missing(model, configuration.architecture, dataset.name)
     with new_directory(place, force=force) as draft:
@@ -150,7 +150,7 @@ def resume(
         _, counters = run.checkpoints.latest()
         # A damaged checkpoint may have sent us back: then what is missing is played again before the new leg.
         at = max(counters, run.record.get("trained", counters), key=lambda c: int(c["step"]))
-        leg = Leg(at["step"], at["seconds"], steps, None if budget is None else parse_budget(budget))
+        leg = _leg(steps, budget, at["step"], at["seconds"])
         parts = run.splits()
         run.record["legs"].append(leg.to_json())
     elif over:
@@ -197,6 +197,12 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
     run.record["trained"] = match.record()
     run.save()
     return Run(run.directory, str(run.device))
+
+
+def _leg(steps: int | None, budget: str | float | None, first_step: int = 0, first_second: float = 0.0) -> Leg:
+    """What is asked for, from a step and a second on."""
+    count = None if steps is None else whole_number(steps, "the number of steps", such=1000)
+    return Leg(first_step, first_second, count, None if budget is None else parse_budget(budget))
 
 
 def _final(run: Run, match: Match, parts: Splits) -> dict[str, torch.Tensor]:
