@@ -18,6 +18,7 @@ import torch
 from scipy.stats import multivariate_normal
 
 import pushforward as pf
+from pushforward import fitting
 from pushforward.errors import DivergedError, InputError, NoDensityError, RunError
 from pushforward.families import FAMILIES
 from pushforward.storage import read_json, read_tensors, write_json, write_tensors
@@ -417,6 +418,25 @@ def test_tensorboard_files_are_written_where_they_are_wanted(tmp_path: Path) -> 
         warnings.simplefilter("ignore")
         run = pf.fit(table(), "vae", out=tmp_path / "run", steps=3, options=SMALL, device="cpu", tensorboard=True)
     assert list((run.directory / "tensorboard").iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("within", ["_first_checkpoint", "stream_of"])
+def test_who_stops_it_before_the_first_step_can_go_on(
+    within: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = getattr(fitting, within)
+
+    def stopping(*arguments: object) -> object:
+        os.kill(os.getpid(), number)
+        return was(*arguments)
+
+    monkeypatch.setattr(fitting, within, stopping)
+    run = fit_small("vae", tmp_path / "run", 5)
+    assert run.status == "interrupted" and run.record["trained"]["step"] == 1
+    monkeypatch.setattr(fitting, within, was)
+    assert pf.resume(run.directory, device="cpu").status == "finished"
 
 
 @pytest.mark.parametrize(
