@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.distributions.law import Law
+from pushforward.errors import InputError
 
 __all__ = ["Mixture"]
 
@@ -54,6 +55,14 @@ class Mixture(Law):
         """The log-density under each component."""
         return torch.stack([law(self.context).log_prob(value) for law in self.components])
 
+    def log_prob_prefix(self, prefix: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch"]:
+        """Refused: components in several orders begin with other components."""
+        raise _of_several_orders("the log-density of a prefix")
+
+    def given(self, prefix: Float[Tensor, "*batch k"]) -> Law:
+        """Refused, idem."""
+        raise _of_several_orders("the law given a prefix")
+
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Choose a component for every pattern, and draw from it; nothing is drawn in vain."""
@@ -66,3 +75,7 @@ class Mixture(Law):
             (here,) = (choice == k).nonzero(as_tuple=True)
             x[here] = law(None).sample(here.shape) if rows is None else law(rows[here]).sample()
         return x.reshape(shape)
+
+
+def _of_several_orders(what: str) -> InputError:
+    return InputError(f"a mixture of several orders does not know {what}; fit with orders=1, which does")
