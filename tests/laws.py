@@ -331,6 +331,9 @@ def patterns_are_checked(case: Case) -> None:
         _refuses(ValueError, lambda wrong=wrong: log_p(law, wrong), "shape")
     if isinstance(law, Law):  # those of torch know their own types
         _refuses(ValueError, lambda: log_p(law, x.long()), "floating-point")
+        own, other = ("float32", x.double()) if case.dtype == torch.float32 else ("float64", x.float())
+        _refuses(ValueError, lambda: log_p(law, other), f"the law is {own}; give x.")
+        _refuses(ValueError, lambda: log_p(law, x.half()), f"patterns are float16 and the law is {own}; give x.")
     if case.context:
         _refuses(ValueError, lambda: log_p(case.model()(case.contexts(3)), x), "batch shape")
 

@@ -19,7 +19,7 @@ from pushforward.distributions.factorised import Factorised, Marginals
 from pushforward.distributions.mixture import Mixture
 from pushforward.distributions.scalar import SMALLEST_LOG_SCALE
 from pushforward.distributions.standard import STANDARDS
-from pushforward.errors import NoDensityError
+from pushforward.errors import InputError, NoDensityError
 from pushforward.event import Block, Event
 from pushforward.models.autoregressive import MaskedAutoregressive, TransformerAutoregressive
 from pushforward.models.model import Model
@@ -238,6 +238,9 @@ def test_a_mixture_is_the_mean_of_its_orders_and_the_first_is_natural() -> None:
     assert negative_log_likelihood(law, x).item() == pytest.approx(-each.mean().item())
     with pytest.raises(NoDensityError, match="no conditionals"):
         law.pit(x)
+    for ask in (law.log_prob_prefix, law.given):
+        with pytest.raises(InputError, match="fit with orders=1"):
+            ask(x[:, :1])
     with pytest.raises(ValueError, match="at least one order"):
         MODELS["masked"](event, orders=0)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch.distributions import Independent, MultivariateNormal, Normal, Uniform
 import pushforward as pf
 from pushforward.auditing.pit import central_coverage, pit_check
 from pushforward.bijections import Triangular
-from pushforward.calibration import calibration, generalisation_gap, pit_values
+from pushforward.calibration import calibration, generalisation_gap, pit_values, unchecked
 from pushforward.distributions.dequantised import Dequantised
 from pushforward.distributions.law import pit
 from pushforward.distributions.pushforward import Pushforward
@@ -205,7 +206,22 @@ def test_transforms_do_not_depend_on_chunks_and_find_a_wrong_law(run: pf.Run, mo
 
 
 def test_too_few_patterns_are_not_checked(run: pf.Run) -> None:
-    assert calibration(run, run.data().take(slice(0, 5))) is None
+    few = run.data().take(slice(0, 5))
+    assert calibration(run, few) is None and not unchecked(run, run.data())
+    assert unchecked(run, few) == "5 patterns were kept for the verdict; calibration needs 20."
+
+
+def test_the_page_says_whether_there_are_no_conditionals_or_too_few_patterns(tmp_path: Path) -> None:
+    x, pages = np.random.default_rng(0).normal(size=(80, 2)), {}
+    for family in ("flow", "vae"):
+        run = pf.fit(x, family, steps=1, options={"hidden": [8]}, out=tmp_path / family, device="cpu")
+        finish(run)
+        pages[family] = (run.directory / "report.html").read_text()
+    assert "8 patterns were kept for the verdict; calibration needs 20." in pages["flow"]
+    assert "no closed form" not in pages["flow"] and "no closed form" in pages["vae"]
+    assert "calibration needs" not in pages["vae"]
+    assert all(page.lower().count("no verdict") == 1 for page in pages.values())
+    assert all("a verdict needs 50 patterns, and 8 were kept for it." in page for page in pages.values())
 
 
 def test_the_page_shows_each_family_as_it_is() -> None:

@@ -299,6 +299,9 @@ BAD_COMMANDS: list[tuple[str, Prepare, tuple[str, ...]]] = [
         fitting("--set", "bins=4", "--set", "bins=6"),
         ("'bins' is set more than once", "'bins=6'"),
     ),
+    ("a yes that is text", fitting("--set", "whiten=yes"), ('cannot be "yes"; give it the form of true',)),
+    ("a number for a yes", fitting("--set", "whiten=1"), ("cannot be 1; give it the form of true",)),
+    ("nothing for a yes", fitting("--set", "whiten=None"), ("cannot be null; give it the form of true",)),
     ("rate out of range", fitting("--set", "learning_rate=1e9"), ("a number from 0 to below 1,000,000,000",)),
     ("width out of range", fitting("--set", "hidden=[64,0]"), ("[64, 0]", "a number from 1 to below")),
     ("batch of nothing", fitting("--set", "batch=0"), ("batch", "cannot be 0")),
@@ -527,11 +530,30 @@ def test_a_run_from_fit_to_show(shelf: Shelf, tmp_path: Path) -> None:
     assert scores["log_prob"].mean() == pytest.approx(scored["log_likelihood"]["nats"], rel=1e-6)
 
 
+@pytest.mark.parametrize(("text", "value"), [("True", True), ("False", False), ("true", True), ("false", False)])
+def test_yes_and_no_may_be_spelt_as_in_python(text: str, value: bool, shelf: Shelf, tmp_path: Path) -> None:
+    succeed("fit", shelf.table, "--out", tmp_path / "run", "--steps", 1, *SMALL, "--set", f"whiten={text}")
+    assert read_json(tmp_path / "run" / "run.json")["model"]["whiten"] is value
+
+
 def test_a_bound_is_called_one(shelf: Shelf, tmp_path: Path) -> None:
     scored = succeed("score", shelf.folder / "given", shelf.table, "--out", tmp_path / "s.csv", "--k", 5, "--json")
     assert_likelihood(scored.json["log_likelihood"], "lower bound")
     assert list(pd.read_csv(tmp_path / "s.csv")) == ["log_prob_lower_bound"]
     assert "≥" in succeed("score", shelf.folder / "given", shelf.table, "--k", 5).out
+
+
+def test_rows_that_cannot_be_are_counted_and_the_first_is_explained(shelf: Shelf, tmp_path: Path) -> None:
+    there = tmp_path / "there.csv"
+    frame().assign(sold=lambda t: t["sold"].where(~t.index.isin([1, 7]), 2)).to_csv(there, index=False)
+    why = "column 'sold' holds 2, and training had 0 or 1"
+    scored = succeed("score", shelf.folder / "flow", there, "--json").json
+    assert (scored["impossible"], scored["first_impossible"], scored["why"]) == (2, 2, why)
+    assert scored["log_likelihood"]["nats"] is None
+    printed = succeed("score", shelf.folder / "flow", there).out
+    assert f"2 of 300 rows are impossible under the model; the first is row 2: {why}\n" in printed
+    possible = succeed("score", shelf.folder / "flow", shelf.table, "--json").json
+    assert (possible["impossible"], possible["first_impossible"], possible["why"]) == (0, None, None)
 
 
 def test_a_gan_has_no_likelihood_and_says_so(shelf: Shelf) -> None:

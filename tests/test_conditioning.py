@@ -55,12 +55,26 @@ def test_what_is_given_is_written_as_it_was_given() -> None:
         ({"weight": 3.0}, "first columns"),
         ({"pet": "bird"}, "no category bird"),
         ({"pet": "dog", "weight": "much"}, "cannot hold much"),
-        ({"colour": "red"}, "not conditioned on .colour."),
+        ({"colour": "red"}, "not conditioned on .colour.; give the first of 'pet', "),
     ],
 )
 def test_what_cannot_be_conditioned_on_is_named(run: Run, given: dict[str, object], word: str) -> None:
     with pytest.raises(pf.InputError, match=word):
         run.sample(3, given=given)
+
+
+def test_what_can_be_given_instead_is_named() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.normal(size=60), "k": 5, "c": rng.normal(size=60)})
+    run = pf.fit(frame, "autoregressive", context="c", steps=1, device="cpu")
+    instead = r"give its context, 'c' and the first of 'a', 'b', where it is autoregressive of one order"
+    with pytest.raises(pf.InputError, match=rf"'k' \(k: constant, 5, restored and not modelled\); {instead}"):
+        run.sample(3, given={"k": 7, "c": 0.0})
+    with pytest.raises(pf.InputError, match=f"'z'; {instead}"):
+        run.sample(3, given={"z": 7, "c": 0.0})
+    pictures = pf.fit("digits", "vae", steps=1, device="cpu")
+    with pytest.raises(pf.InputError, match="'z'; it is conditioned on nothing, so give nothing"):
+        pictures.sample(3, given={"z": 7})
 
 
 def test_a_flow_says_that_it_cannot(table: Path) -> None:

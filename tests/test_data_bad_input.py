@@ -10,6 +10,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,9 @@ BAD_INPUT: list[tuple[str, Make, tuple[str, ...]]] = [
     ("dates in a frame", frame(b=pd.date_range("2020", periods=30)), ("the frame", "column 'b'", "neither a number")),
     ("missing text in a frame", frame(b=["x"] * 29 + [None]), ("row 30, column 'b' is empty", "fill")),
     ("missing value in a frame", frame(b=[1.0] * 29 + [None]), ("row 30, column 'b' is empty",)),
-    ("complex column in a frame", frame(b=np.ones(30) * 1j), ("the frame cannot be read",)),
+    ("complex objects in a frame", frame(b=[1j] * 30), ("column 'b' holds complex numbers",)),
+    ("fractions in a frame", frame(b=[Fraction(1, 3)] * 30), ("data type: Conversion failed for column b",)),
+    ("complex column in a frame", frame(b=np.ones(30) * 1j), ("column 'b' holds complex numbers", "--drop b")),
     ("several arrays", npz(x=MANY, y=MANY[:5]), ("x (40×3 float64), y (5×3 float64)", "--key")),
     ("unknown key", lambda f: {**npz(x=MANY)(f), "key": "z"}, ("no array 'z'", "'x'")),
     ("archive of text", npz(x=np.array(["a", "b"])), ("holds no array of numbers",)),

@@ -117,7 +117,7 @@ def test_a_write_that_fails_leaves_nothing_and_harms_nothing(
     ("data", "name", "words"),
     [
         (PICTURES, "p.csv", "pictures cannot be written as '.csv'"),
-        (TABLE, "t", "rows cannot be written as 'a folder'"),
+        (TABLE, "t", "rows cannot be written as a folder; use"),
         (TABLE, "t.docx", ".parquet"),
     ],
 )

@@ -188,17 +188,27 @@ def test_discrete_columns_add_nothing_to_log_det() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("unit", 7.5), ("age2", 0.0), ("sex", 3), ("rooms", 0.5), ("rooms", -1.0), ("age", -1)],
+    ("name", "value", "had"),
+    [
+        ("unit", 7.5, "7.25 alone"),
+        ("age2", 0.0, "the same as in 'age'"),
+        ("sex", 3, "1 or 2"),
+        ("rooms", 0.5, "whole numbers from 0 on"),
+        ("rooms", -1.0, "whole numbers from 0 on"),
+        ("age", -1, "whole numbers from 0 on"),
+    ],
 )
-def test_what_contradicts_the_schema_has_probability_zero(name: str, value: float) -> None:
+def test_what_contradicts_the_schema_has_probability_zero(name: str, value: float, had: str) -> None:
     changed = {column: x.copy() for column, x in MIXED.values.items()}
     changed[name][3] = value
     if name == "age":
         changed["age2"][3] = value
-    log_det = Schema.fit(MIXED).log_det(table(**changed))
+    schema, other = Schema.fit(MIXED), table(**changed)
+    log_det = schema.log_det(other)
     assert log_det[3] == -math.inf
     assert torch.isfinite(log_det).sum() == 49
+    assert schema.contradiction(other, 3) == f"column {name!r} holds {value}, and training had {had}"
+    assert not schema.contradiction(other, 4)
 
 
 def test_nothing_is_learned_from_other_data() -> None:
@@ -258,6 +268,7 @@ def test_pictures_come_back_byte_for_byte(levels: int, shape: tuple[int, ...]) -
     if levels < 256:
         x[2, 1, 1] = levels
         assert schema.log_det(data)[2] == -math.inf
+        assert schema.contradiction(data, 2) == f"a pixel holds {levels}, and training had 0 to {levels - 1}"
 
 
 @pytest.mark.parametrize("high", [1, 255])

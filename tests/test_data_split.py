@@ -64,9 +64,22 @@ def test_repeats_are_counted_in_all_kinds_of_data(x: np.ndarray) -> None:
     near = x[40].copy()
     near.flat[-1] += 1  # one place differs, and the row is another
     x[150] = near
-    s = split(load(x))
+    data = load(x)
+    s, those = split(data), "pictures" if data.kind == "pictures" else "rows"
     assert s.repeated == 15
-    assert s.note == "15 rows repeat another exactly; equal rows were kept on one side"
+    assert s.note == f"15 {those} repeat another exactly; equal {those} were kept on one side"
+
+
+@pytest.mark.parametrize(
+    ("x", "said"),
+    [
+        (np.zeros((1, 2)), "one has 1 row, too few to learn from"),
+        (np.zeros((20, 4, 4), np.uint8), "one has 20 pictures, too few to learn from"),
+    ],
+)
+def test_too_few_patterns_are_called_what_they_are(x: np.ndarray, said: str) -> None:
+    with pytest.raises(InputError, match=f"{said} .* at least 24 are needed, so give more"):
+        split(load(x, name="one"))
 
 
 def test_tables_of_several_types_and_signed_zeros() -> None:

@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parent.parent
 
 LAYERS = [
     {"errors"},
-    {"evidence", "event", "storage"},
+    {"evidence", "event", "storage", "arguments"},
     {"networks"},
     {"bijections"},
     {"distributions", "data", "auditing"},

@@ -18,6 +18,7 @@ import torch
 from scipy.stats import multivariate_normal
 
 import pushforward as pf
+from pushforward import fitting
 from pushforward.errors import DivergedError, InputError, NoDensityError, RunError
 from pushforward.families import FAMILIES
 from pushforward.storage import read_json, read_tensors, write_json, write_tensors
@@ -417,6 +418,74 @@ def test_tensorboard_files_are_written_where_they_are_wanted(tmp_path: Path) -> 
         warnings.simplefilter("ignore")
         run = pf.fit(table(), "vae", out=tmp_path / "run", steps=3, options=SMALL, device="cpu", tensorboard=True)
     assert list((run.directory / "tensorboard").iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("within", ["_first_checkpoint", "stream_of"])
+def test_who_stops_it_before_the_first_step_can_go_on(
+    within: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    was = getattr(fitting, within)
+
+    def stopping(*arguments: object) -> object:
+        os.kill(os.getpid(), number)
+        return was(*arguments)
+
+    monkeypatch.setattr(fitting, within, stopping)
+    run = fit_small("vae", tmp_path / "run", 5)
+    assert run.status == "interrupted" and run.record["trained"]["step"] == 1
+    monkeypatch.setattr(fitting, within, was)
+    assert pf.resume(run.directory, device="cpu").status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"steps": 2.5}, "the number of steps is a whole number, not 2.5"),
+        ({"steps": True}, "the number of steps is a whole number, not True"),
+        ({"steps": "3"}, "the number of steps is a whole number, not '3'"),
+        ({"seed": None}, "a seed is a whole number from 0 on, below 2⁶³, not None"),
+        ({"seed": "a"}, "a seed is a whole number from 0 on, below 2⁶³, not 'a'"),
+        ({"seed": -1}, "a seed is a whole number from 0 on, below 2⁶³, not -1"),
+        ({"options": [8]}, r"the options are values by name, not \[8\]"),
+    ],
+)
+def test_what_a_fit_is_not_asked_for(wrong: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        pf.fit(table(), **{"steps": 1, "out": tmp_path / "run", **wrong})
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_run_is_not_asked_for(tmp_path: Path) -> None:
+    run, x = fit_small("vae", tmp_path / "run", 1), table(20)
+    for k in (0, -1, 1.5, True, "3"):
+        for ask in (lambda k: run.score_samples(x, k=k), lambda k: run.log_likelihood(x, k=k)):
+            with pytest.raises(InputError, match="the number k of importance samples is a whole number from 1 on"):
+                ask(k)
+    for n in (2.5, "3", True, None):
+        with pytest.raises(InputError, match="the number of patterns is a whole number"):
+            run.sample(n)
+    for seed in (-1, "a", None, 2**63):
+        for ask in (lambda seed: run.sample(3, seed), lambda seed: run.score_samples(x, seed=seed)):
+            with pytest.raises(InputError, match="a seed is a whole number from 0 on"):
+                ask(seed)
+    with pytest.raises(InputError, match=r"the values given are values by name, not \['x0'\]"):
+        run.sample(3, given=["x0"])
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    options = {"transforms": np.int64(2), "hidden": np.array([8, 8]), "learning_rate": np.float32(0.001)}
+    run = pf.fit(table(), steps=np.int64(2), seed=np.int32(3), options=options, out=tmp_path / "run", device="cpu")
+    again = pf.open(run.directory)
+    assert again.seed == 3 and again.record["model"]["transforms"] == 2 and again.record["model"]["hidden"] == [8, 8]
+    assert np.array_equal(run.sample(np.int64(3), np.int64(1)).numeric(), again.sample(3, 1).numeric())
+    assert run.log_likelihood(table(20), k=np.int64(2)).n == 20
+
+
+def test_one_family_may_be_compared_by_its_name(tmp_path: Path) -> None:
+    compared = pf.compare(table(), "vae", out=tmp_path / "one", steps=1, device="cpu")
+    assert [run.name for run in compared.runs] == ["vae"]
 
 
 def test_what_cannot_be_used_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_encoding_is_exact_and_leaves_gaps() -> None:
     assert torch.equal(again.encode(parts.test), schema.encode(parts.test)) and again.event == schema.event
     other = pf.load(table.assign(d=6.0), time="date", window=24)
     assert bool((schema.log_det(other) == -torch.inf).all())
+    assert schema.contradiction(other, 0) == "column 'd' holds 6.0 in step 1, and training had 5.0 alone"
 
 
 def test_missing_values_have_no_part_in_the_scale() -> None:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from pushforward.auditing.pit import PitCheck, pit_check
 from pushforward.data import Dataset, Splits
+from pushforward.data.dataset import counted
 from pushforward.distributions.law import pit
 from pushforward.errors import NoDensityError
 from pushforward.evidence import Estimate, Kind, LogLikelihood
@@ -18,7 +19,7 @@ from pushforward.run import Run
 from pushforward.training.loop import isolated_randomness
 from pushforward.training.stream import seed_of
 
-__all__ = ["calibration", "gap_of_run", "generalisation_gap", "pit_values"]
+__all__ = ["calibration", "gap_of_run", "generalisation_gap", "pit_values", "unchecked"]
 
 NUMBERS_AT_MOST = 4_000_000
 """Numbers whose transforms one check looks at; of larger test parts a random share."""
@@ -84,6 +85,18 @@ def calibration(run: Run, data: Dataset) -> PitCheck | None:
         return pit_check(pit_values(run, data.thinned(most, run.seed), run.seed))
     except NoDensityError:
         return None
+
+
+def unchecked(run: Run, data: Dataset) -> str:
+    """Why the conditionals of a model that has some are not checked; empty if they are, or there are none."""
+    if len(data) >= FEWEST:
+        return ""
+    try:
+        pit_values(run, data)
+    except NoDensityError:
+        return ""
+    kept = f"{counted(len(data), 'pattern')} {'was' if len(data) == 1 else 'were'} kept for the verdict"
+    return f"{kept}; calibration needs {FEWEST}."
 
 
 def pit_values(run: Run, data: Dataset, seed: int = 0) -> Float[np.ndarray[Any, Any], "n d"]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pushforward.arguments import checked_seed
 from pushforward.data import load, split
+from pushforward.data.selection import as_names
 from pushforward.errors import InputError
 from pushforward.families import FAMILIES, family
 from pushforward.fitting import fit
@@ -62,7 +64,7 @@ class Comparison:
 
 def compare(
     source: Any,
-    models: Sequence[str] = tuple(FAMILIES),
+    models: str | Sequence[str] = tuple(FAMILIES),
     *,
     out: str | Path,
     steps: int | None = None,
@@ -80,7 +82,7 @@ def compare(
 
     Arguments:
         source: Anything :func:`pushforward.load` takes.
-        models: The families' names.
+        models: The families' names; a string may name several, with commas.
         out: The directory for a run each and ``report.html``; it must not exist.
         steps: How many steps to train each.
         budget: How long to train each, one minute by default.
@@ -93,6 +95,7 @@ def compare(
         command: The command that reproduces the comparison.
         reading: Further arguments of :func:`pushforward.load`.
     """
+    models, seed = as_names(models) or (), checked_seed(seed)
     if not models:
         raise InputError(f"no model was named; choose some of {', '.join(FAMILIES)}")
     for name in models:

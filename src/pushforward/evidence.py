@@ -117,7 +117,7 @@ class LogLikelihood:
 
     def __str__(self) -> str:
         details = [str(self.kind), *([f"k = {self.k}"] if self.k else []), f"n = {self.n:,}"]
-        bits = "" if self.bits_per_dim is None else f", {self.bits_per_dim:.3f} bits/dim"
+        bits = "" if self.bits_per_dim is None else f", {written(self.bits_per_dim)} bits/dim"
         return f"{self.figure} nats{bits} ({', '.join(details)})"
 
     def __repr__(self) -> str:
@@ -205,14 +205,22 @@ def plus_minus(value: float, se: float) -> str:
         >>> plus_minus(-112.341, 0.872), plus_minus(0.66123, 0.0101), plus_minus(-12345.6, 3100.0)
         ('−112.3 ± 0.9', '0.661 ± 0.010', '−12,346 ± 3,100')
     """
-    if not math.isfinite(value):
-        return minus(str(value)).replace("inf", "∞")
-    if not math.isfinite(se) or se == 0:
-        return minus(f"{value:,.3f}")
+    if not math.isfinite(value) or not math.isfinite(se) or se == 0:
+        return written(value)
     exponent = math.floor(math.log10(se))
     digits = 2 if se < 2 * 10.0**exponent else 1  # a leading 1 would round by up to a half
     decimals = max(0, digits - 1 - exponent)
     return minus(f"{value:,.{decimals}f} ± {se:,.{decimals}f}")
+
+
+def written(value: float) -> str:
+    """A figure of unknown precision.
+
+    Example:
+        >>> written(-1234.5), written(-math.inf), written(math.inf)
+        ('−1,234.500', '−∞', '∞')
+    """
+    return minus(f"{value:,.3f}").replace("inf", "∞")
 
 
 def minus(text: str) -> str:

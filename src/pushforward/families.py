@@ -8,9 +8,12 @@ To add a kind of data: one row of :data:`DEFAULTS` and its line in :func:`kind_o
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from pushforward.errors import InputError
 from pushforward.event import Event
@@ -60,11 +63,13 @@ class Configuration:
                     f"unknown option {name!r} for this model; it has {', '.join(sorted((*usual, 'architecture')))}"
                 )
             if not _alike(value, usual[name]):
-                raise InputError(f"the option {name} cannot be {value!r}; give it the form of {usual[name]!r}")
+                raise InputError(
+                    f"the option {name} cannot be {_as_json(value)}; give it the form of {_as_json(usual[name])}"
+                )
             if not _within(value, usual[name]):
                 least = _least(usual[name])
                 raise InputError(
-                    f"the option {name} cannot be {value!r}; give a number from {least} to below {MOST:,.0f}"
+                    f"the option {name} cannot be {_as_json(value)}; give a number from {least} to below {MOST:,.0f}"
                 )
             if name == "batch":
                 batch = value
@@ -193,6 +198,7 @@ def configure(name: str, event: Event, options: Mapping[str, Any], rows: int = M
         InputError: If the family, the architecture or an option is unknown.
     """
     chosen, kind = family(name), kind_of(event)
+    options = {option: _plain(value) for option, value in options.items()}
     suitable = DEFAULTS[kind][name]
     architecture = options.get("architecture", next(iter(suitable)))
     if not isinstance(architecture, str) or architecture not in suitable:
@@ -212,6 +218,18 @@ def _arguments(function: Callable[..., Any], skip: int) -> dict[str, Any]:
     """The arguments by name, without the first few, and their defaults."""
     parameters = list(inspect.signature(function).parameters.values())[skip:]
     return {parameter.name: parameter.default for parameter in parameters}
+
+
+def _plain(value: Any) -> Any:
+    """A value of NumPy, or a list of such, as Python's own."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+
+def _as_json(value: Any) -> str:
+    """A value as ``--set`` takes it."""
+    return json.dumps(value, ensure_ascii=False, skipkeys=True, default=repr)
 
 
 def _alike(value: Any, usual: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from pushforward.arguments import by_name, checked_seed, whole_number
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.keep import keep
 from pushforward.errors import DivergedError, InputError
@@ -86,9 +87,8 @@ def fit(
     family(model)
     if steps is None and budget is None:
         budget = DEFAULT_BUDGET
-    leg = Leg(steps=steps, seconds=None if budget is None else parse_budget(budget))
-    if not 0 <= seed < 2**63:
-        raise InputError(f"a seed is a whole number from 0 on, below 2⁶³, not {seed}")
+    leg = _leg(steps, budget)
+    seed, options = checked_seed(seed), by_name(options, "the options", {"hidden": [64, 64]})
     settings = replace(settings or Settings(), seed=seed)
     where = device_named(device)
     if settings.compile:
@@ -99,31 +99,34 @@ def fit(
     dataset = load(source, context=context, **reading)
     parts = split(dataset, seed=seed)
     schema = Schema.fit(parts.train, dataset)
-    configuration = configure(model, schema.event, options or {}, len(parts.train))
+    configuration = configure(model, schema.event, options, len(parts.train))
     if dataset.has_missing:
         _check_takes_missing(model, configuration.architecture, dataset.name)
-    with new_directory(place, force=force) as draft:
-        record = {
-            "format": FORMAT,
-            "status": "running",
-            "family": model,
-            "architecture": configuration.architecture,
-            "model": {"event": schema.event.to_json(), "context": schema.context_size, **configuration.model},
-            "game": dict(configuration.game),
-            "batch": configuration.batch,
-            "settings": asdict(settings),
-            "legs": [leg.to_json()],
-            "seed": seed,
-            "schema": schema.to_json(),
-            "data": _describe(dataset, parts, _keep(dataset, draft)),
-            "tensorboard": tensorboard,
-            "command": command or _python_command(source, model, steps, budget, seed),
-            "versions": _versions(),
-            "results": {},
-        }
-        write_json(draft / "run.json", record)
-        _first_checkpoint(Run(draft, where), parts)
-    return train(Run(place, where), parts, observe)
+    with StopSignals() as signals:  # from before there is a run that could be gone on with
+        with new_directory(place, force=force) as draft:
+            record = {
+                "format": FORMAT,
+                "status": "running",
+                "family": model,
+                "architecture": configuration.architecture,
+                "model": {"event": schema.event.to_json(), "context": schema.context_size, **configuration.model},
+                "game": dict(configuration.game),
+                "batch": configuration.batch,
+                "settings": asdict(settings),
+                "legs": [leg.to_json()],
+                "seed": seed,
+                "schema": schema.to_json(),
+                "data": _describe(dataset, parts, _keep(dataset, draft)),
+                "tensorboard": tensorboard,
+                "command": command or _python_command(source, model, steps, budget, seed),
+                "versions": _versions(),
+                "results": {},
+            }
+            write_json(draft / "run.json", record)
+            _first_checkpoint(Run(draft, where), parts)
+        run = Run(place, where)
+        match, status = _played(run, parts, signals, observe)
+    return _ended(run, match, parts, status)
 
 
 def resume(
@@ -150,7 +153,7 @@ def resume(
         _, counters = run.checkpoints.latest()
         # A damaged checkpoint may have sent us back: then what is missing is played again before the new leg.
         at = max(counters, run.record.get("trained", counters), key=lambda c: int(c["step"]))
-        leg = Leg(at["step"], at["seconds"], steps, None if budget is None else parse_budget(budget))
+        leg = _leg(steps, budget, at["step"], at["seconds"])
         parts = run.splits()
         run.record["legs"].append(leg.to_json())
     elif over:
@@ -159,23 +162,22 @@ def resume(
         parts = run.splits()
     if run.record["settings"].get("compile"):
         require_compiler(run.device)
-    run.record |= {"status": "running", "results": {}}  # what was measured was another model
-    run.save()
-    (run.directory / "report.html").unlink(missing_ok=True)
-    return train(run, parts, observe)
+    with StopSignals() as signals:
+        run.record |= {"status": "running", "results": {}}  # what was measured was another model
+        run.save()
+        (run.directory / "report.html").unlink(missing_ok=True)
+        match, status = _played(run, parts, signals, observe)
+    return _ended(run, match, parts, status)
 
 
-def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
-    """Play the run's legs from its newest checkpoint on, and keep the weights to use unless interrupted."""
+def _played(run: Run, parts: Splits, signals: StopSignals, observe: Observer | None) -> tuple[Match, str]:
+    """The run's legs played from its newest checkpoint on, until a signal asks to stop, and how that ended."""
     settings = Settings(**run.record["settings"])
     match = _match(run, settings)
     match.restore(*run.checkpoints.latest())
     stream = stream_of(run, parts.train)
     tensorboard = bool(run.record["tensorboard"])
-    with (
-        StopSignals() as signals,
-        MetricsFile(run.directory / "metrics.jsonl", match.counters.step, tensorboard) as metrics,
-    ):
+    with MetricsFile(run.directory / "metrics.jsonl", match.counters.step, tensorboard) as metrics:
         hooks = Hooks(
             held_out=held_out(run, match, parts.validation),
             save=lambda: _save(run, match),
@@ -184,19 +186,29 @@ def train(run: Run, parts: Splits, observe: Observer | None = None) -> Run:
             stop=lambda: signals.received is not None,
         )
         try:
-            status = _play_legs(run, match, stream, settings, hooks)
+            return match, _play_legs(run, match, stream, settings, hooks)
         except DivergedError as error:
             good = run.checkpoints.files[-1]
             raise DivergedError(
                 f"{error}; the last good checkpoint, {good}, is intact; fit again with a smaller learning rate "
                 "(--set learning_rate=…)"
             ) from None
+
+
+def _ended(run: Run, match: Match, parts: Splits, status: str) -> Run:
+    """The run with the weights to use, unless it was interrupted."""
     run.record["status"] = status
     if status != "interrupted":
         write_tensors(run.directory / "model.safetensors", _final(run, match, parts), {"step": match.counters.step})
     run.record["trained"] = match.record()
     run.save()
     return Run(run.directory, str(run.device))
+
+
+def _leg(steps: int | None, budget: str | float | None, first_step: int = 0, first_second: float = 0.0) -> Leg:
+    """What is asked for, from a step and a second on."""
+    count = None if steps is None else whole_number(steps, "the number of steps", such=1000)
+    return Leg(first_step, first_second, count, None if budget is None else parse_budget(budget))
 
 
 def _final(run: Run, match: Match, parts: Splits) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ import torch
 from pushforward.auditing import Audit
 from pushforward.auditing.ranking import ranking
 from pushforward.auditing.two_sample import Observe
-from pushforward.calibration import calibration, gap_of_run
+from pushforward.calibration import calibration, gap_of_run, unchecked
 from pushforward.data import Dataset, Splits, export
 from pushforward.errors import InputError
 from pushforward.fans import fan_of_run
@@ -73,6 +73,7 @@ def measure(run: Run, parts: Splits) -> FamilyRecord:
         parameters=sum(p.numel() for p in run.model.parameters()),
         gap=gap,
         pit=pit,
+        unchecked=unchecked(run, parts.test),
         training=None if both.train_real is None else both.train_real.numeric(),
         fan=fan_of_run(run, both.real),
     )
@@ -260,7 +261,7 @@ def _notes(data: dict[str, Any]) -> list[str]:
     if data["note"]:
         notes.append(f"{data['note']}.")
     if data["test"] < FEWEST:
-        notes.append(f"no verdict: it needs {FEWEST} patterns, and {data['test']} were kept for it.")
+        notes.append(f"a verdict needs {FEWEST} patterns, and {data['test']} were kept for it.")
     if data["skipped"]:
         notes.append(f"{data['skipped']:,} corrupt pictures were left out.")
     return notes

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from pushforward.arguments import by_name, checked_seed, whole_number
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.context import ContextColumn
 from pushforward.distributions.autoregressive import Autoregressive
@@ -37,6 +38,7 @@ from pushforward.training.stream import seed_of
 
 __all__ = ["Run", "open_run"]
 
+IMPORTANCE_SAMPLES = "the number k of importance samples"
 NUMBERS_AT_ONCE = 1 << 24
 """Numbers that one pass of a network may hold, …"""
 EACH = 64
@@ -227,12 +229,14 @@ class Run:
         Raises:
             InputError: If the model cannot condition on what is given.
         """
+        n, seed = whole_number(n, "the number of patterns", such=100), checked_seed(seed)
+        given = by_name(given, "the values given", {"label": 3})
         if n < 1:
             raise InputError(f"cannot draw {n} patterns; ask for one or more")
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if n * self.schema.event.size * 8 > memory:
             raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
-        return self._draw(n, seed, self.schema.context_from(given or {}, n), given or {})
+        return self._draw(n, seed, self.schema.context_from(given, n), given)
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:
         """Draw as many patterns as a data set has, under its contexts."""
@@ -264,6 +268,7 @@ class Run:
             InputError: If the data have other columns than the model learnt.
         """
         self.require_density()
+        k, seed = whole_number(k, IMPORTANCE_SAMPLES, such=100, least=1), checked_seed(seed)
         dataset = self.schema.conform(data if isinstance(data, Dataset) else self.read(data))
         x, context = self.schema.encode(dataset), self.schema.encode_context(dataset)
         values, kind = self.encoded_log_prob(x, context, k, seed)
@@ -305,7 +310,7 @@ class Run:
             seed: Of the bound's random choices.
         """
         values, kind = self.score_samples(self.splits().test if data is None else data, k, seed)
-        return self.summary(values, kind, k)
+        return self.summary(values, kind, int(k))
 
     def summary(self, values: np.ndarray[Any, Any], kind: Kind, k: int) -> LogLikelihood:
         """The mean of what :meth:`score_samples` gave."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -39,13 +41,17 @@ Sets = Annotated[
 Model = Annotated[str, typer.Option(help="flow, autoregressive, vae or gan.")]
 
 
+PYTHON = MappingProxyType({"True": True, "False": False, "None": None})
+"""What Python spells otherwise than JSON; where texts are values, these are texts."""
+
+
 def names(text: str | None) -> list[str] | None:
     """Names between commas."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def assignments(pairs: list[str] | None) -> dict[str, Any]:
-    """``name=value`` pairs, each value read as JSON, or as text where it is none."""
+def assignments(pairs: list[str] | None, spelt: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """``name=value`` pairs, each value read as what is ``spelt`` so, as JSON, or as text where it is neither."""
     from pushforward.errors import InputError
 
     options: dict[str, Any] = {}
@@ -56,7 +62,7 @@ def assignments(pairs: list[str] | None) -> dict[str, Any]:
         if name in options:
             raise InputError(f"{name!r} is set more than once, at last by {pair!r}; set it once")
         try:
-            options[name] = json.loads(text)
+            options[name] = spelt[text] if text in spelt else json.loads(text)
         except ValueError:
             options[name] = text
     return options

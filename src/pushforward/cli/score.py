@@ -35,8 +35,8 @@ def score(
 
     given = options.reading(key, columns, drop, delimiter, size, mode, skip_bad)
     with working("scoring"):
-        likelihood = score_source(directory, source, out, k, seed, force, **given)
+        scores = score_source(directory, source, out, k, seed, force, **given)
     if as_json:
-        print_json({"log_likelihood": likelihood.to_json(), "out": None if out is None else str(out)})
+        print_json({**scores.to_json(), "out": None if out is None else str(out)})
     else:
-        print(f"log p(x): {likelihood}" + ("" if out is None else f"\none figure a row: {out}"))
+        print(f"log p(x): {scores}" + ("" if out is None else f"\none figure a row: {out}"))

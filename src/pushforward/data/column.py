@@ -187,6 +187,17 @@ class Column:
             return cast(Array, off_grid | (x < 0) if self.low >= 0 else off_grid)
         return np.zeros(len(x), bool)
 
+    @property
+    def certainty(self) -> str:
+        """What was certain of its training values, and :meth:`contradicts` goes by."""
+        if self.kind == "constant":
+            return f"{self.levels[0] if self.levels else self.low} alone"
+        if self.kind == "binary":
+            return f"{self.low} or {self.high}"
+        if self.kind == "duplicate":
+            return f"the same as in {self.source!r}"
+        return "whole numbers" + " from 0 on" * (self.low >= 0)
+
     def describe(self) -> str:
         """The column in a line."""
         low = repr(self.levels[0]) if self.levels else f"{self.low:g}"

@@ -94,11 +94,14 @@ class Columns:
         """log |det dy/dx| per row, −∞ for rows that cannot occur, shape ``(N,)``."""
         impossible, total = np.zeros(len(data), bool), np.zeros(len(data))
         for column in self.columns:
-            x = _as_fitted(column, data)
-            source = column.source
-            impossible |= column.contradicts(x) if source is None else data.entries(column.name) != data.entries(source)
-            total += column.log_det(x)
+            impossible |= _contradicts(column, data)
+            total += column.log_det(_as_fitted(column, data))
         return np.where(impossible, -np.inf, total)
+
+    def contradiction(self, data: Dataset) -> str:
+        """What of the first row contradicts what is taken as certain; empty if nothing does."""
+        first = data.take(slice(0, 1))
+        return next((_told(column, first) for column in self.columns if _contradicts(column, first)[0]), "")
 
     def decode(self, y: Array, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The rows, as arguments of :class:`Dataset`, from ``(N, D)``; values that were given stay as they were."""
@@ -173,6 +176,18 @@ def _as_fitted(column: Column, data: Dataset) -> Array:
     """The values of a column; of names, the codes that the fitted column has for them, −1 where it has none."""
     x, own = data.column(column.name), column.categories
     return x if own is None else own.codes(x, data.categories.get(column.name))
+
+
+def _contradicts(column: Column, data: Dataset) -> Array:
+    """Which rows cannot occur if a column is what it was in training."""
+    if column.source is None:
+        return column.contradicts(_as_fitted(column, data))
+    return np.asarray(data.entries(column.name) != data.entries(column.source))
+
+
+def _told(column: Column, data: Dataset) -> str:
+    """In what the first row contradicts a column."""
+    return f"column {column.name!r} holds {data.entries(column.name)[0]!s:.40}, and training had {column.certainty}"
 
 
 def _what_of(categories: Categories | None) -> str:

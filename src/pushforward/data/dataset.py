@@ -69,6 +69,11 @@ class Dataset:
         return f"Dataset({self.name!r}, {self.describe()})"
 
     @property
+    def noun(self) -> str:
+        """What one pattern is called."""
+        return {"pictures": "picture", "series": "window"}.get(self.kind, "row")
+
+    @property
     def pictures(self) -> Array:
         """The pictures, ``(N, H, W)`` or ``(N, H, W, C)``."""
         if self.kind != "pictures" or isinstance(self.values, Mapping):
@@ -203,13 +208,13 @@ class Dataset:
     def describe(self) -> str:
         """The data in a few words."""
         if self.kind == "series":
-            steps = f"{counted(len(self), 'window')} of {counted(self.windows.shape[1], 'step')}"
+            steps = f"{counted(len(self), self.noun)} of {counted(self.windows.shape[1], 'step')}"
             return f"{steps} × {counted(len(self.columns), 'variable')}"
         if self.kind != "pictures":
-            return f"{counted(len(self), 'row')} × {counted(len(self.columns), 'column')}"
+            return f"{counted(len(self), self.noun)} × {counted(len(self.columns), 'column')}"
         h, w = self.pictures.shape[1:3]
         colour = "colour " if self.pictures.ndim == 4 else ""
-        return f"{counted(len(self), colour + 'picture')} of {h}×{w}"
+        return f"{counted(len(self), colour + self.noun)} of {h}×{w}"
 
 
 def blocks(x: Array) -> Iterator[Array]:

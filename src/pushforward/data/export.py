@@ -55,7 +55,8 @@ def _writer(data: Dataset, path: Path) -> Callable[[Dataset, Path], None]:
         ways = ", ".join(suffix or "no extension (a folder)" for suffix in sorted(writers))
         what = "pictures" if data.kind == "pictures" else "rows"
         what += " with text" if data.categories else ""
-        raise InputError(f"{path.name}: {what} cannot be written as {suffix or 'a folder'!r}; use {ways}")
+        form = repr(suffix) if suffix else "a folder"
+        raise InputError(f"{path.name}: {what} cannot be written as {form}; use {ways}")
     return writers[suffix.lower()]
 
 

@@ -57,4 +57,6 @@ def reading(name: str, what: str) -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, or its type if it says nothing."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")
+    several = len(error.args) > 1 and all(isinstance(part, str) for part in error.args)  # else a tuple is printed
+    text = ": ".join(error.args) if several else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0][:200].rstrip(".")

@@ -71,9 +71,16 @@ class Pixels:
 
     def log_det(self, data: Dataset) -> Array:
         """0 per picture, −∞ for one with a value that cannot occur, shape ``(N,)``."""
-        can = np.isin(np.arange(256), np.arange(self.levels) if self.two is None else self.two)
+        can = self._possible
         possible = [can[block].reshape(len(block), -1).all(axis=1) for block in blocks(data.pictures)]
         return np.where(np.concatenate([np.zeros(0, bool), *possible]), 0.0, -np.inf)
+
+    def contradiction(self, data: Dataset) -> str:
+        """Which value of the first picture cannot occur; empty if all can."""
+        first = np.asarray(data.pictures[0])
+        wrong = first[~self._possible[first]]
+        had = f"0 to {self.levels - 1}" if self.two is None else f"{self.two[0]} or {self.two[1]}"
+        return f"a pixel holds {wrong[0]}, and training had {had}" if wrong.size else ""
 
     def decode(self, y: Array) -> dict[str, Any]:
         """The pictures, as arguments of :class:`Dataset`, from ``(N, D)``."""
@@ -123,6 +130,11 @@ class Pixels:
         """The inverse of :meth:`to_json`."""
         given = {name: v for name, v in value.items() if name != "kind"}
         return cls(**{**given, "two": cast("tuple[int, int] | None", given["two"] and tuple(given["two"]))})
+
+    @property
+    def _possible(self) -> Array:
+        """Whether each value of a byte can occur."""
+        return np.isin(np.arange(256), np.arange(self.levels) if self.two is None else self.two)
 
     @property
     def _affine(self) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from pushforward.data.calendar import Calendar
 from pushforward.data.column import repeated
 from pushforward.data.columns import Columns
 from pushforward.data.context import ContextColumn
-from pushforward.data.dataset import Array, Dataset
+from pushforward.data.dataset import Array, Dataset, counted
 from pushforward.data.pixels import Pixels
 from pushforward.data.selection import listed
 from pushforward.data.windows import Windows
@@ -69,7 +69,8 @@ class Schema:
             whole: What it is a part of, which tells the values that a context can have; by default the part itself.
         """
         if len(data) < FEWEST_ROWS:
-            raise InputError(f"{data.name} has {len(data)} rows to learn from; at least {FEWEST_ROWS} are needed")
+            has = f"{data.name} has {counted(len(data), data.noun)} to learn from"
+            raise InputError(f"{has}; at least {FEWEST_ROWS} are needed, so give more")
         patterns = _PATTERNS.get(data.kind, Columns).fit(data)
         if data.kind == "series":
             calendars = tuple(Calendar.fit(name, x, data.interval) for name, x in data.context.items())
@@ -118,6 +119,11 @@ class Schema:
         self.check(data)
         return torch.from_numpy(self.patterns.log_det(data))
 
+    def contradiction(self, data: Dataset, row: int) -> str:
+        """What of one pattern contradicts what is taken as certain; empty if nothing does."""
+        self.check(data)
+        return self.patterns.contradiction(data.take(slice(row, row + 1)))
+
     def encode_context(self, data: Dataset) -> Float[Tensor, "n c"] | None:
         """The context as vectors, ``None`` if the schema has none; an ``InputError`` if ``data`` lack it or go far."""
         missing = [column.name for column in self.context if column.name not in data.context]
@@ -129,7 +135,7 @@ class Schema:
         """The first components from what of the values by name is not context; ``None`` if nothing is.
 
         Raises:
-            InputError: If the patterns have no columns of these names, or they are not the first ones.
+            InputError: If the patterns have no columns of these names, or they are not the first ones modelled.
         """
         modelled = {name: value for name, value in given.items() if name not in [c.name for c in self.context]}
         if not modelled:
@@ -137,8 +143,10 @@ class Schema:
         names = [column.name for column in self.patterns.modelled] if isinstance(self.patterns, Columns) else []
         unknown = [name for name in modelled if name not in names]
         if unknown:
-            has = listed(column.name for column in self.context) or "none"
-            raise InputError(f"the model is not conditioned on {listed(unknown)}; its context is {has}")
+            restored = [c.describe() for c in getattr(self.patterns, "columns", ()) if c.name in unknown]
+            why = f" ({restored[0]})" if restored else ""
+            can = self._what_can_be_given(names)
+            raise InputError(f"the model is not conditioned on {listed(unknown)}{why}; {can}")
         assert isinstance(self.patterns, Columns)  # only columns have names
         return torch.from_numpy(self.patterns.encode_prefix(modelled)).float()
 
@@ -198,6 +206,12 @@ class Schema:
         conditions = Calendar if coding is Windows else ContextColumn
         context = tuple(conditions.from_json(column) for column in value["context"])
         return cls(coding.from_json(value["patterns"]), context, value["name"], value["file_kind"])
+
+    def _what_can_be_given(self, names: list[str]) -> str:
+        """What an error names instead: the context, and the columns of which the first ones can be conditioned on."""
+        ways = [f"its context, {listed(column.name for column in self.context)}"] if self.context else []
+        ways += [f"the first of {listed(names)}, where it is autoregressive of one order"] if names else []
+        return f"give {' and '.join(ways)}" if ways else "it is conditioned on nothing, so give nothing"
 
     def _context(self, columns: Mapping[str, Array], source: str | None = None) -> Float[Tensor, "n c"] | None:
         if not self.context:

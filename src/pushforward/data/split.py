@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pushforward.data.column import is_integral
-from pushforward.data.dataset import Array, Dataset, blocks
+from pushforward.data.dataset import Array, Dataset, blocks, counted
 from pushforward.data.schema import FEWEST_ROWS
 from pushforward.data.views import overlapping, unrolled
 from pushforward.errors import InputError
@@ -69,8 +69,8 @@ def split(
     sizes = _sizes(len(data), fractions)
     if sizes[0] < FEWEST_ROWS or any(n == 0 < share for n, share in zip(sizes, fractions, strict=True)):
         raise InputError(
-            f"{data.name} has {len(data)} rows, too few to learn from and to keep some for the verdict; at "
-            f"least {_fewest(fractions)} are needed"
+            f"{data.name} has {counted(len(data), data.noun)}, too few to learn from and to keep some for the verdict; "
+            f"at least {_fewest(fractions)} are needed, so give more"
         )
     group, counts = _groups(_row_hashes(data))
     repeated = len(data) - len(counts)
@@ -81,7 +81,7 @@ def split(
         group, counts = _atoms_apart(group, counts, _crowd(sizes))
     part = _parts(counts, sizes, np.random.default_rng(seed))[group]
     train, validation, test = (data.take(np.flatnonzero(part == i)) for i in range(3))
-    return Splits(train, validation, test, repeated, _note(repeated, apart, len(data) - len(counts)))
+    return Splits(train, validation, test, repeated, _note(repeated, apart, len(data) - len(counts), data.noun))
 
 
 def _in_time(data: Dataset, fractions: tuple[float, float, float]) -> Splits:
@@ -166,15 +166,15 @@ def _parts(counts: NDArray[np.int64], sizes: tuple[int, int, int], rng: np.rando
     return part
 
 
-def _note(repeated: int, apart: bool, together: int) -> str:
+def _note(repeated: int, apart: bool, together: int, noun: str) -> str:
     if not repeated:
         return ""
-    rows = f"{repeated:,} row{'s repeat' if repeated > 1 else ' repeats'} another exactly"
+    those = f"{counted(repeated, noun)} {'repeat' if repeated > 1 else 'repeats'} another exactly"
     if apart:
-        return f"{rows}; repetition is a property of the law, so they were split one by one"
+        return f"{those}; repetition is a property of the law, so they were split one by one"
     if together < repeated:
-        return f"{rows}; equal rows were kept on one side, but for those so frequent that they belong to the law"
-    return f"{rows}; equal rows were kept on one side"
+        return f"{those}; equal {noun}s were kept on one side, but for those so frequent that they belong to the law"
+    return f"{those}; equal {noun}s were kept on one side"
 
 
 def _is_discrete(data: Dataset) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pushforward.data.arrays import REFUSED
 from pushforward.data.categories import Categories, Coder, is_named
 from pushforward.data.dataset import Array
 from pushforward.data.files import reading
@@ -59,9 +60,17 @@ def read_frame(frame: Any, selection: Selection, where: str) -> Columns:
 
     frame = frame.set_axis([str(name) for name in frame.columns], axis="columns")
     modelled, context = selection.of(list(frame.columns), where)
+    _refuse_complex(frame[modelled + context], where)
     with reading(where, "numbers and text"):
         table = pa.Table.from_pandas(frame[modelled + context], preserve_index=False)
         return _clean(table, where, modelled, context)
+
+
+def _refuse_complex(frame: Any, where: str) -> None:
+    """Name the first column of complex numbers, which Arrow does not know."""
+    for name, dtype in frame.dtypes.items():
+        if dtype.kind == "c":
+            raise InputError(f"{where}: column {name!r} holds {REFUSED['c']}, or drop it with --drop {name}")
 
 
 def _clean(table: Any, where: str, modelled: list[str], context: list[str]) -> Columns:

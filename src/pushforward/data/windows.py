@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pushforward.data.column import Column
 from pushforward.data.columns import Columns
 from pushforward.data.dataset import Array, Dataset
 from pushforward.data.views import unrolled
@@ -76,12 +77,20 @@ class Windows:
         total = np.zeros(len(data))
         for column in self.columns.columns:
             x = data.column(column.name)
-            observed = ~np.isnan(x)
-            total += np.where(observed, column.log_det(x), 0.0).sum(1)
-            flat = x.ravel()
-            wrong = column.contradicts(flat) if column.source is None else flat != data.column(column.source).ravel()
-            total[(wrong.reshape(x.shape) & observed).any(1)] = -math.inf
+            total += np.where(np.isnan(x), 0.0, column.log_det(x)).sum(1)
+            total[_contradicts(column, data).any(1)] = -math.inf
         return total
+
+    def contradiction(self, data: Dataset) -> str:
+        """What of the first window contradicts what is taken as certain; empty if nothing does."""
+        first = data.take(slice(0, 1))
+        for column in self.columns.columns:
+            wrong = _contradicts(column, first)[0]
+            if wrong.any():
+                step = int(wrong.argmax())
+                holds = f"column {column.name!r} holds {first.column(column.name)[0, step]} in step {step + 1}"
+                return f"{holds}, and training had {column.certainty}"
+        return ""
 
     def decode(self, y: Array) -> dict[str, Any]:
         """The windows, as arguments of :class:`Dataset`, from ``(N, T · V)``."""
@@ -122,6 +131,16 @@ class Windows:
     def from_json(cls, value: dict[str, Any]) -> Windows:
         """The inverse of :meth:`to_json`."""
         return cls(value["steps"], value["interval"], Columns.from_json(value["columns"]))
+
+
+def _contradicts(column: Column, data: Dataset) -> Array:
+    """What was observed of a variable and cannot occur if it is what it was in training, ``(N, T)``."""
+    x = data.column(column.name)
+    if column.source is not None:
+        wrong = x != data.column(column.source)
+    else:
+        wrong = column.contradicts(x.ravel()).reshape(x.shape)
+    return np.asarray(wrong & ~np.isnan(x))
 
 
 def _merged(blocks: Sequence[Block]) -> tuple[Block, ...]:

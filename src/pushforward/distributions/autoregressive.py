@@ -71,6 +71,11 @@ class Autoregressive(Law):
         self.origin = origin
         self.context = context
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its origin."""
+        return self.origin.dtype
+
     def conditionals(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch p"]:
         """The parameters of every conditional, in one pass."""
         shape = x.shape[:-1]
@@ -162,6 +167,11 @@ class Given(Law):
         super().__init__(batch, torch.Size([law.event_shape[0] - prefix.shape[-1]]))
         self.law = law
         self.prefix = prefix.expand(*batch, -1)
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its whole."""
+        return self.law.dtype
 
     def log_prob(self, value: Float[Tensor, "*batch r"]) -> Float[Tensor, "*batch"]:
         """Exact, in one pass."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pushforward.distributions.law import LowerBounded, pit
+from pushforward.distributions.law import LowerBounded, floating_type, pit
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.event import Event
 
@@ -64,6 +64,11 @@ class Dequantised(LowerBounded):
         self.event = event
         self.noise = noise
         self.log_volume = sum(block.size * math.log(block.width) for block in event.blocks if block.width > 0)
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its base."""
+        return floating_type(self.base)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw from the base and round."""

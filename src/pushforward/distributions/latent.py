@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from pushforward.distributions.law import LowerBounded
+from pushforward.distributions.law import LowerBounded, floating_type
 
 __all__ = ["Latent"]
 
@@ -55,6 +55,11 @@ class Latent(LowerBounded):
         self.prior = prior
         self.decoder = decoder
         self.inference = inference
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its prior."""
+        return floating_type(self.prior)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw a code, then a pattern."""

@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent
 from pushforward.errors import NoDensityError
 from pushforward.evidence import Kind
 
-__all__ = ["Law", "LowerBounded", "check_patterns", "pit"]
+__all__ = ["Law", "LowerBounded", "check_patterns", "floating_type", "pit"]
 
 
 class Law(Distribution):
@@ -29,6 +29,11 @@ class Law(Distribution):
 
     def __init__(self, batch_shape: torch.Size, event_shape: torch.Size) -> None:
         super().__init__(batch_shape, event_shape, validate_args=False)
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """The floating type of its patterns, ``None`` where it takes any."""
+        return None
 
     @abstractmethod
     def sample(self, sample_shape: Any = ()) -> Tensor:
@@ -89,10 +94,26 @@ class LowerBounded(Law):
         return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))
 
 
+def floating_type(law: Distribution) -> torch.dtype | None:
+    """The floating type of any law's patterns, ``None`` where it takes any or does not say.
+
+    Example:
+        >>> from torch.distributions import Normal
+        >>> floating_type(Independent(Normal(torch.zeros(2), torch.ones(2)), 1))
+        torch.float32
+    """
+    if isinstance(law, Law):
+        return law.dtype
+    if isinstance(law, Independent):
+        return floating_type(law.base_dist)
+    place = getattr(law, "loc", getattr(law, "low", None))
+    return place.dtype if isinstance(place, Tensor) else None
+
+
 def check_patterns(law: Distribution, x: Tensor) -> None:
     """Raise a ``ValueError`` that says why ``x`` are no patterns of a law: their type, their shape or their batch."""
-    if isinstance(law, Law) and not x.is_floating_point():
-        raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
+    if isinstance(law, Law):
+        _check_type(law, x)
     last = x.dim() - len(law.event_shape)
     if last < 0 or x.shape[last:] != law.event_shape:
         expected = ", ".join(["…", *map(str, law.event_shape)])
@@ -101,6 +122,19 @@ def check_patterns(law: Distribution, x: Tensor) -> None:
     if not all(mine == own or 1 in (mine, own) for mine, own in zip(batch[::-1], law.batch_shape[::-1], strict=False)):
         own = tuple(law.batch_shape)
         raise ValueError(f"patterns of shape {tuple(x.shape)} do not go with a law of batch shape {own}")
+
+
+_CASTS = {torch.float32: "float()", torch.float64: "double()", torch.float16: "half()"}
+
+
+def _check_type(law: Law, x: Tensor) -> None:
+    if not x.is_floating_point():
+        raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
+    own = law.dtype
+    if own is not None and x.dtype != own:
+        names = [str(dtype).removeprefix("torch.") for dtype in (x.dtype, own)]
+        cast = _CASTS.get(own, f"to({own})")
+        raise ValueError(f"patterns are {names[0]} and the law is {names[1]}; give x.{cast}")
 
 
 def pit(law: Distribution, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pushforward.distributions.law import Law
+from pushforward.errors import InputError
 
 __all__ = ["Mixture"]
 
@@ -41,6 +42,11 @@ class Mixture(Law):
         self.origin = origin
         self.context = context
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its origin."""
+        return self.origin.dtype
+
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The logarithm of the mean density."""
         return self.log_prob_each(value).logsumexp(0) - math.log(len(self.components))
@@ -48,6 +54,14 @@ class Mixture(Law):
     def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
         """The log-density under each component."""
         return torch.stack([law(self.context).log_prob(value) for law in self.components])
+
+    def log_prob_prefix(self, prefix: Float[Tensor, "*batch k"]) -> Float[Tensor, "*batch"]:
+        """Refused: components in several orders begin with other components."""
+        raise _of_several_orders("the log-density of a prefix")
+
+    def given(self, prefix: Float[Tensor, "*batch k"]) -> Law:
+        """Refused, idem."""
+        raise _of_several_orders("the law given a prefix")
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:
@@ -61,3 +75,7 @@ class Mixture(Law):
             (here,) = (choice == k).nonzero(as_tuple=True)
             x[here] = law(None).sample(here.shape) if rows is None else law(rows[here]).sample()
         return x.reshape(shape)
+
+
+def _of_several_orders(what: str) -> InputError:
+    return InputError(f"a mixture of several orders does not know {what}; fit with orders=1, which does")

@@ -41,6 +41,11 @@ class NormalMixture(Law):
         self.logits = logits
         self.normals = Normal(mean, log_scale.exp(), validate_args=False)
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its means."""
+        return self.normals.loc.dtype
+
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The log-density."""
         each = self.normals.log_prob(self.expanded(value).unsqueeze(-2)).sum(-1)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from pushforward.bijections.bijection import Bijection
-from pushforward.distributions.law import Law, pit
+from pushforward.distributions.law import Law, floating_type, pit
 
 __all__ = ["Pushforward"]
 
@@ -44,6 +44,11 @@ class Pushforward(Law):
         self.bijection = bijection
         self.context = context
         self.has_rsample = base.has_rsample
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """That of its base."""
+        return floating_type(self.base)
 
     def rsample_and_log_prob(self, sample_shape: Any = ()) -> tuple[Tensor, Tensor]:
         """Draw patterns with their log-densities at the cost of drawing, with gradients to the parameters."""

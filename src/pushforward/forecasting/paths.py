@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Any
-
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
+from pushforward.arguments import whole_number
 from pushforward.data import Schema
 from pushforward.data.series import Steps, stamps_after
 from pushforward.distributions.autoregressive import Autoregressive
@@ -48,7 +46,7 @@ def forecast(model: Model, schema: Schema, past: Steps, horizon: int, n: int = 2
             windows.
     """
     coding = windows_of(schema)
-    horizon, n = _whole(horizon, "a horizon"), _whole(n, "a number of paths")
+    horizon, n = whole_number(horizon, "a horizon", 24), whole_number(n, "a number of paths", 200)
     if not 1 <= horizon <= WINDOWS_AT_MOST * coding.steps:
         raise InputError(
             f"a horizon is from 1 to {WINDOWS_AT_MOST * coding.steps} steps ({WINDOWS_AT_MOST} windows of "
@@ -68,16 +66,6 @@ def goes_on(model: Model) -> bool:
     """Whether a model's law can be conditioned on a history, as no other family's and no mixture of orders can."""
     context = torch.zeros(model.context, device=_device(model)) if model.context else None
     return isinstance(model(context), Autoregressive)
-
-
-def _whole(value: Any, what: str) -> int:
-    """A number that counts, of Python or NumPy."""
-    try:
-        if isinstance(value, bool):  # which Python counts as 0 or 1
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise InputError(f"{what} is a whole number, not {value!r}; give one such as 24") from None
 
 
 def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> Float[Tensor, "n h v"]:

@@ -55,6 +55,7 @@ class FamilyRecord:
         note: A sentence more.
         training: The data it learnt from, in the order in which the audit was given them, if it was.
         fan: A forecast of a series beside what came.
+        unchecked: Why nobody looked whether its conditionals are calibrated, where it has some, in a sentence.
     """
 
     name: str
@@ -71,6 +72,7 @@ class FamilyRecord:
     pit: PitCheck | None = None
     training: np.ndarray | None = field(default=None, repr=False)
     fan: Fan | None = field(default=None, repr=False)
+    unchecked: str = ""
 
 
 @dataclass(frozen=True, eq=False)

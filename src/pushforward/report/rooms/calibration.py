@@ -32,7 +32,7 @@ def view(data: ReportData) -> dict[str, Any] | None:
 
 def _figure(family: FamilyRecord, y: Axis) -> dict[str, Any]:
     pit = family.pit
-    reading = NO_CONDITIONALS if pit is None else _reading(pit)
+    reading = (family.unchecked or NO_CONDITIONALS) if pit is None else _reading(pit)
     return {
         "name": family.name,
         "plot": None if pit is None else _plot(pit, y, f"Calibration of {family.name}: {reading}"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pushforward.evidence import Kind, LogLikelihood
+from pushforward.evidence import Kind, LogLikelihood, written
 from pushforward.report.plots import Axis, Tick, axis
 from pushforward.report.records import FamilyRecord, ReportData
 
@@ -75,6 +75,6 @@ def _absence(family: FamilyRecord) -> str:
 
 def _detail(figure: LogLikelihood) -> str:
     k = f", k = {figure.k}" if figure.k else ""
-    bits = "" if figure.bits_per_dim is None else f", {figure.bits_per_dim:.3f} bits per dimension"
+    bits = "" if figure.bits_per_dim is None else f", {written(figure.bits_per_dim)} bits per dimension"
     kind = f"at least this, a lower bound{k}" if figure.kind is Kind.LOWER_BOUND else str(figure.kind)
     return kind + bits.replace("-", "−")
