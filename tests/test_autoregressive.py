@@ -319,6 +319,14 @@ def test_laws_stand_where_values_do(conditionals: str, law: Any) -> None:
     assert law.logpdf(fresh.numpy()).mean() - near.mean().item() < 0.12
 
 
+@pytest.mark.parametrize("conditionals", CONDITIONALS)
+def test_a_single_law_stands_where_values_do(conditionals: str) -> None:
+    x = torch.from_numpy(norm(3, 5).rvs((4000, 1), random_state=0))
+    marginals = Marginals(Event.continuous(1), 2 if conditionals == "spline" else 1, conditionals)
+    near = Factorised(marginals, marginals.near(x)).log_prob(x).mean().item()
+    assert norm(3, 5).logpdf(x.numpy()).mean() - near < 0.05
+
+
 def test_laws_near_repeated_values_are_no_spikes() -> None:
     x = torch.cat([torch.zeros(900, 1), torch.randn(100, 1)]).double()
     for kind, least in ((Block("continuous"), 2e-3), (Block("grid", 1, 0.5), 0.15)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -216,3 +217,41 @@ def test_a_data_set_is_no_folder_of_samples(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds other things than samples"):
         export(load(folder, context="label"), folder, force=True)
     assert len(list(folder.rglob("*.png"))) == 9
+
+
+def test_numbered_pictures_of_a_data_set_are_no_samples(tmp_path: Path) -> None:
+    """MNIST and others come as PNGs that are numbered in each folder, or lie deeper than samples do."""
+    data = load(labelled(tmp_path / "pets"), context="label")
+    layouts = [["cat/00000.png", "dog/00000.png"], ["train/cat/00000.png", "train/cat/00001.png"], ["cat/00001.png"]]
+    for i, names in enumerate(layouts):
+        place = tmp_path / f"precious{i}"
+        for name in names:
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_bytes(b"dear")
+        with pytest.raises(InputError, match="other things than samples"):
+            export(data, place, force=True)
+        assert all((place / name).exists() for name in names)
+    (tmp_path / "empty" / "a").mkdir(parents=True)
+    with pytest.raises(InputError, match="other things than samples"):
+        export(data, tmp_path / "empty", force=True)
+    export(data, tmp_path / "samples")
+    export(data, tmp_path / "samples", force=True)
+    assert load(tmp_path / "samples", context="label").entries("label").tolist() == data.entries("label").tolist()
+
+
+@pytest.mark.parametrize("way", ["folder", "zip"])
+def test_hidden_folders_hold_no_pictures(way: str, tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "pets")
+    for name in (".thumbnails", "__MACOSX", "cat/.old"):
+        (folder / name).mkdir()
+        Image.fromarray(GREY[0]).save(folder / name / "0.png")
+    (folder / "dog" / "folder.png").mkdir()
+    data = load(folder if way == "folder" else zipped(folder), context="label")
+    assert data.entries("label").tolist() == ["ant"] * 3 + ["cat"] * 3 + ["dog"] * 3
+
+
+def test_a_label_is_text(tmp_path: Path) -> None:
+    folder = labelled(tmp_path / "pets")
+    (folder / "ant").rename(folder / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(InputError, match=r"subfolder 'caf\\udce9' is no text in UTF-8; rename it"):
+        load(folder, context="label")

@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from pushforward.data import Dataset, Schema, load
+from pushforward.data.column import Column
 from pushforward.data.columns import Columns
 from pushforward.data.context import ContextColumn
 from pushforward.data.windows import Windows
@@ -450,3 +451,37 @@ def test_the_variables_of_a_series_are_not_bent() -> None:
     data = load(pd.DataFrame({"x": stats.cauchy().rvs(400, random_state=0)}), series=True, window=8)
     patterns = Schema.fit(data).patterns
     assert isinstance(patterns, Windows) and not patterns.columns.columns[0].bent
+
+
+def test_bends_do_not_depend_on_the_order_of_rows_and_see_the_farthest() -> None:
+    x = np.random.default_rng(0).normal(size=20_001)
+    x[[1, 2001, 4001]] = 1e7
+    found = [Column.fit("x", np.roll(x, k), bend=True) for k in range(3)]
+    assert found[0].bent and len({(column.shift, column.scale) for column in found}) == 1
+    y = found[0].encode(x)
+    assert abs(y.mean()) < 1e-9 and y.std() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("n", [4, 10, 600, 20_001])
+@pytest.mark.parametrize(
+    "values", [[0.1, 0.7], [0.5, 1.5, 2.5], [0.5, 3.7, 8.1], [-1e300, 0.3], [1.0, 1.0 + 2e-16, 3.5]]
+)
+def test_columns_of_few_values_are_lines_or_bent_but_no_error(values: list[float], n: int) -> None:
+    rng = np.random.default_rng(n)
+    for share in (0.5, 0.999):
+        x = np.where(rng.random(n) < share, values[0], rng.choice(values, n))
+        x[:2] = values[:2]
+        column = Column.fit("x", x, bend=True)
+        assert np.isfinite(column.encode(x)).all() and np.isfinite(column.log_det(x)).all()
+        assert not (column.bent and len(values) == 2)
+        np.testing.assert_allclose(column.decode(column.encode(x)), x, rtol=1e-12, atol=1e-12 * np.abs(x).max())
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64])
+def test_great_whole_numbers_are_bent_and_stay_whole(dtype: type) -> None:
+    x = np.floor(stats.lognorm(2, scale=1e6).rvs(5000, random_state=0)).astype(dtype)
+    column = Column.fit("x", x, bend=True)
+    assert column.bent and column.integral and column.kind == "continuous"
+    back = column.decode(column.encode(x))
+    assert back.dtype == dtype and (back == np.rint(back)).all()
+    np.testing.assert_allclose(back, x, rtol=1e-12, atol=0.5)

@@ -42,7 +42,9 @@ IMPORTANCE_SAMPLES = "the number k of importance samples"
 NUMBERS_AT_ONCE = 1 << 24
 """Numbers that one pass of a network may hold, …"""
 EACH = 64
-"""… of which it needs so many for each component, if it is a wide one of pictures."""
+"""… of which it needs so many for each component, if it is a wide one of pictures, …"""
+OF_CATEGORY = 8
+"""… and so many for each category."""
 
 
 class Run:
@@ -277,7 +279,8 @@ class Run:
     @property
     def at_once(self) -> int:
         """How many patterns the model is fed at once."""
-        return max(1, NUMBERS_AT_ONCE // (EACH * self.schema.event.size))
+        event = self.schema.event
+        return max(1, NUMBERS_AT_ONCE // max(EACH * event.size, OF_CATEGORY * sum(event.feature_counts)))
 
     def require_density(self) -> None:
         """Raise a :class:`NoDensityError`, which says what to ask instead, if the model has no density."""

@@ -63,13 +63,19 @@ def _writer(data: Dataset, path: Path) -> Callable[[Dataset, Path], None]:
 def _refuse_replacing(path: Path, force: bool) -> None:
     if not force:
         raise InputError(f"{path} exists; choose another name, or replace it with --force")
-    if path.is_dir() and not all(_is_sample(entry) for entry in path.rglob("*")):
+    if path.is_dir() and not _holds_samples(path):
         raise InputError(f"{path} is a folder that holds other things than samples; choose another name")
 
 
-def _is_sample(entry: Path) -> bool:
-    """Whether it is a numbered PNG, or the folder of a label."""
-    return entry.is_dir() or re.fullmatch(r"\d{5,}\.png", entry.name) is not None
+def _holds_samples(path: Path) -> bool:
+    """Whether a folder holds what :func:`export` writes and no more: PNGs numbered throughout, perhaps by label."""
+    entries = list(path.rglob("*"))
+    files = [entry for entry in entries if not entry.is_dir()]
+    if any(entry.is_symlink() for entry in entries) or any(p.parent.parent != path for p in files if p.parent != path):
+        return False
+    labels = {entry for entry in entries if entry.is_dir()}
+    numbered = all(re.fullmatch(r"\d{5,}\.png", p.name) for p in files) and labels <= {p.parent for p in files}
+    return numbered and sorted(int(p.stem) for p in files) == list(range(len(files)))
 
 
 def _columns(data: Dataset) -> dict[str, Array]:

@@ -30,7 +30,8 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        self.files = {str(p.relative_to(path)): p for p in files if not p.name.startswith(".")}
+        names = {str(p.relative_to(path)): p for p in files}
+        self.files = {name: p for name, p in names.items() if not _hidden(p.relative_to(path).parts)}
 
     def open(self, name: str) -> IO[bytes]:
         """The file of that name, to read."""
@@ -54,13 +55,13 @@ class Zip:
         self.path = path
         for name in self.archive.namelist():
             pure = PurePosixPath(name.replace("\\", "/"))
-            if ".." in pure.parts or pure.is_absolute() or ":" in pure.parts[:1]:
+            if ".." in pure.parts or pure.is_absolute() or ":" in "".join(pure.parts[:1]):
                 raise InputError(f"{path.name} holds the name {name!r}, which leads out of it; repack it without")
+        pictures = (i for i in self.archive.infolist() if PurePosixPath(i.filename).suffix.lower() in SUFFIXES)
         self.files = {
             info.filename: info
-            for info in sorted(self.archive.infolist(), key=lambda info: info.filename)
-            if PurePosixPath(info.filename).suffix.lower() in SUFFIXES
-            and not PurePosixPath(info.filename).name.startswith(".")
+            for info in sorted(pictures, key=lambda info: info.filename)
+            if not info.is_dir() and not _hidden(PurePosixPath(info.filename.replace("\\", "/")).parts)
         }
 
     def open(self, name: str) -> IO[bytes]:
@@ -77,6 +78,11 @@ class Zip:
     def close(self) -> None:
         """Close the zip."""
         self.archive.close()
+
+
+def _hidden(parts: Iterable[str]) -> bool:
+    """Whether a file or a folder on the way to it is one that systems keep for themselves."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
 
 def labels_of(names: Iterable[str], where: str) -> tuple[Array, Categories]:
@@ -99,7 +105,19 @@ def labels_of(names: Iterable[str], where: str) -> tuple[Array, Categories]:
             "into a subfolder of its own"
         )
     levels = tuple(sorted({each[0] for each in parts}))
+    strange = next((level for level in levels if not _is_text(level)), None)
+    if strange is not None:
+        raise InputError(f"{where}: the name of the subfolder {strange!a} is no text in UTF-8; rename it")
     if len(levels) > MOST_LEVELS:
         raise InputError(f"{where} has {len(levels):,} subfolders, too many to be labels; leave --context label out")
     labels = Categories(levels)
     return labels.codes(np.array([each[0] for each in parts])), labels
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file system's name is made of characters, rather than of bytes that are none."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -104,11 +104,16 @@ class ScalarMixture:
     def near(self, y: Float[Tensor, "n m"], least: Float[Tensor, " m"]) -> Float[Tensor, "m p"]:
         """Laws of equal weight, one in the middle of each K-th part of the values and as wide as that is long.
 
-        The outer ones are as wide as the values there lie from the inner end on average.
+        The outer ones are as wide as the values there lie from the inner end on average; a single law has the quartiles.
         """
         k = self.components
-        if len(y) < k or k == 1:
+        if len(y) < max(k, 4):
             return self.initial().to(y).expand(y.shape[1], -1)
+        if k == 1:
+            median, half = _quartiles(y)
+            return torch.stack(
+                [torch.zeros_like(median), median, _raw(torch.maximum(half / self._middle_half(y), least))]
+            ).T
         ordered, part = y.sort(0).values, len(y) // k
         at = torch.arange(2 * k + 1, device=y.device) * (len(y) - 1) // (2 * k)
         edges, middles = ordered[at[::2]], ordered[at[1::2]]
@@ -207,8 +212,8 @@ class Splined:
         """A logistic law with the values' quartiles, which nothing moves."""
         if len(y) < 4:
             return self.initial().to(y).expand(y.shape[1], -1)
-        low, median, high = y.sort(0).values[[len(y) // 4, len(y) // 2, 3 * len(y) // 4]]
-        scale = torch.maximum((high - low) / (2 * math.log(3)), least)
+        median, half = _quartiles(y)
+        scale = torch.maximum(half / (2 * math.log(3)), least)
         return torch.cat([torch.stack([median, _raw(scale)]), y.new_zeros(self.spline.parameters, y.shape[1])]).T
 
     def log_density(self, y: Float[Tensor, "*n"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n"]:
@@ -266,6 +271,12 @@ def _raw(scale: Tensor) -> Tensor:
     """The inverse: raw log-scales of scales above the smallest."""
     above = scale.log() - SMALLEST_LOG_SCALE
     return SMALLEST_LOG_SCALE + above + (-torch.expm1(-above)).log()
+
+
+def _quartiles(y: Float[Tensor, "n m"]) -> tuple[Float[Tensor, " m"], Float[Tensor, " m"]]:
+    """The medians, and the distances of the quartiles."""
+    low, median, high = y.sort(0).values[[len(y) // 4, len(y) // 2, 3 * len(y) // 4]]
+    return median, high - low
 
 
 def _apart(parameters: Float[Tensor, "*n p"]) -> tuple[Tensor, Tensor, Tensor]:

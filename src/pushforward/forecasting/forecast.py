@@ -62,7 +62,11 @@ class Forecast:
         return np.asarray(np.quantile(self.paths, _checked_levels(levels), axis=0, method="weibull"))
 
     def interval(self, level: float = 0.9) -> tuple[Float[np.ndarray[Any, Any], "h v"], ...]:
-        """The ends of each step's central interval, which holds one more path with a chance ``level`` in (0, 1)."""
+        """The ends of each step's central interval, which holds one more path with a chance ``level`` in (0, 1).
+
+        Where there are fewer than 2 / (1 − level) − 1 paths, 19 for 0.9, it reaches from the least to the largest, and
+        the chance is less.
+        """
         if not isinstance(level, (int, float)) or not 0 < level < 1:
             raise InputError(f"an interval holds a share between 0 and 1, not {level!r}; give one such as 0.9")
         low, high = self.quantiles([(1 - level) / 2, (1 + level) / 2])
