@@ -104,7 +104,8 @@ class ScalarMixture:
     def near(self, y: Float[Tensor, "n m"], least: Float[Tensor, " m"]) -> Float[Tensor, "m p"]:
         """Laws of equal weight, one in the middle of each K-th part of the values and as wide as that is long.
 
-        The outer ones are as wide as the values there lie from the inner end on average; a single law has the quartiles.
+        The outer ones are as wide as the values there lie from the inner end on average; a single law has their
+        quartiles.
         """
         k = self.components
         if len(y) < max(k, 4):
