@@ -38,7 +38,8 @@ def _flow_of_a_table(event: Event, rows: int, options: Mapping[str, Any]) -> Map
         return {}  # the sizes are those of masked networks with splines
     if event.size <= FEWEST:
         shape = {"arrangement": "autoregressive", "transforms": 3, "bins": 32, "hidden": [64, 64, 64]}
-        near = {"bound": 3.5} if options.get("base", "student") in ("student", "normal") else {}
+        compact = options.get("base", "student") in ("student", "normal")  # the others have more beyond it
+        near = {"bound": 3.5} if compact else {}
         return {**shape, **near, "learning_rate": 1e-2}
     if event.size <= FEW:
         return {"arrangement": "autoregressive", "transforms": 3, "bins": 16, "hidden": [256, 256]}
