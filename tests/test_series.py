@@ -24,6 +24,7 @@ from pushforward.fitting import fit
 from pushforward.forecasting import Forecast, crps, forecast, history_of
 from pushforward.models.series import StepAutoregressive
 from pushforward.networks.causal import CausalConvolutions
+from pushforward.networks.hiding import VariableDropout
 from pushforward.networks.relative import History, Relative
 from pushforward.run import Run
 from pushforward.sides import sides
@@ -173,7 +174,37 @@ def test_dropout_is_of_training_alone(model: StepAutoregressive) -> None:
         assert torch.equal(dropping.eval()(c).log_prob(x), model(c).log_prob(x))
 
 
+def test_what_training_hides_of_a_window_is_whole_variables_and_never_all() -> None:
+    dropout = VariableDropout(1.0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        hidden = dropout(torch.zeros(4000, STEPS, VARIABLES)).isnan()
+        assert not VariableDropout(0.0)(torch.zeros(10, 2, 2)).isnan().any()
+        assert not dropout(torch.zeros(50, STEPS, 1)).isnan().any()  # the only variable
+    assert torch.equal(hidden.any(1), hidden.all(1))
+    share = hidden[:, 0].double().mean(1)
+    assert share.max().item() == pytest.approx(2 / 3)
+    # Of three variables each is hidden with a probability U of the window, but not all: E U - E U³ = 1/2 - 1/4.
+    assert share.mean().item() == pytest.approx(0.25, abs=0.02)
+
+
+def test_hiding_variables_is_of_training_alone_and_drops_their_factors(model: StepAutoregressive) -> None:
+    hiding = StepAutoregressive.from_json({**model.to_json(), "variable_dropout": 1.0}).double()
+    hiding.load_state_dict(model.state_dict())
+    x, c = patterns(40, missing=0.0), contexts(40)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        each = hiding(c).log_prob_each(x)
+        gone = each.unflatten(-1, (STEPS, VARIABLES)) == 0
+        assert torch.equal(gone.any(1), gone.all(1)) and 0 < gone[:, 0].double().mean() < 0.5
+        lacking = x.masked_fill(gone.flatten(1), torch.nan)
+        torch.testing.assert_close(each, model(c).log_prob_each(lacking))
+        assert torch.equal(hiding.eval()(c).log_prob(x), model(c).log_prob(x))
+
+
 def test_what_cannot_be_a_model_of_windows_is_refused() -> None:
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        StepAutoregressive(Event((Block("continuous", 6),), series=(3, 2)), variable_dropout=1.5)
     with pytest.raises(ValueError, match="no series"):
         StepAutoregressive(Event.continuous(6))
     with pytest.raises(ValueError, match="as much context for each"):

@@ -38,8 +38,9 @@ class Stepwise(Autoregressive):
         self.steps = origin.shape[-1] // marginals.event.size
 
     def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
-        """The logarithm of each conditional, 0 where the value is missing."""
+        """The logarithm of each conditional, 0 where the value is missing; training may hide some."""
         x, infinite = self.finite(value)
+        x = self.network.hiding(self._by_step(x)).flatten(-2)
         each = self._steps_law(x).log_prob_each(self._by_step(x.nan_to_num())).flatten(-2)
         return each.masked_fill(x.isnan(), 0.0).masked_fill(infinite, -torch.inf)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from pushforward.networks.causal import CausalConvolutions
+from pushforward.networks.hiding import VariableDropout
 from pushforward.networks.masked import MaskedMLP
 from pushforward.networks.regression import regressions
 from pushforward.networks.relative import History, Past, Relative
@@ -42,6 +43,7 @@ class StepNetwork(nn.Module):
         hidden: The width of the convolutions, then the widths of the perceptron's hidden layers.
         layers: The number of convolutions.
         dropout: The share of h that is hidden from the perceptron at each step of training.
+        variable_dropout: The largest share of variables that a window lacks in training.
 
     Attributes:
         widening: What is added to each variable's log-scales, ``(V,)``, once training is over.
@@ -59,6 +61,7 @@ class StepNetwork(nn.Module):
         hidden: Sequence[int],
         layers: int,
         dropout: float = 0.0,
+        variable_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if not hidden:
@@ -70,6 +73,7 @@ class StepNetwork(nn.Module):
         self.first = nn.Linear(inputs, width)
         self.causal = CausalConvolutions(width, layers)
         self.dropout = nn.Dropout(dropout)
+        self.hiding = VariableDropout(variable_dropout)
         self.head = MaskedMLP(counts, hidden[1:] or hidden[:1], width + inputs, direct=True)
         owner = [i for i, count in enumerate(counts) for _ in range(count)]
         self.register_buffer("roles", torch.tensor([role for each in roles for role in each]), persistent=False)
