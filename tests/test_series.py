@@ -26,6 +26,7 @@ from pushforward.models.series import StepAutoregressive
 from pushforward.networks.causal import CausalConvolutions
 from pushforward.networks.hiding import VariableDropout
 from pushforward.networks.relative import History, Relative
+from pushforward.objectives import negative_log_likelihood
 from pushforward.run import Run
 from pushforward.sides import sides
 
@@ -58,10 +59,10 @@ def contexts(n: int = 8) -> Tensor:
 def test_a_walk_gives_what_one_pass_gives_whatever_is_missing(model: StepAutoregressive) -> None:
     x, c = patterns(), contexts()
     with torch.no_grad():
-        walk = model.network.walk(8, c)
+        walk = model.networks[0].walk(8, c)
         parts = [next(walk)] + [walk.send(x[:, i]) for i in range(x.shape[1] - 1)]
-        whole = model.network(x, c)
-        begun = model.network.walk(8, c, x[:, : 7 * VARIABLES].unflatten(-1, (7, VARIABLES)))
+        whole = model.networks[0](x, c)
+        begun = model.networks[0].walk(8, c, x[:, : 7 * VARIABLES].unflatten(-1, (7, VARIABLES)))
         torch.testing.assert_close(next(begun), parts[7 * VARIABLES], rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(torch.cat(parts, -1), whole, rtol=1e-10, atol=1e-10)
     assert whole.isfinite().all()
@@ -69,7 +70,7 @@ def test_a_walk_gives_what_one_pass_gives_whatever_is_missing(model: StepAutoreg
 
 def test_no_parameter_sees_its_own_value_or_a_later_one(model: StepAutoregressive) -> None:
     x, c = patterns(1, missing=0.0), contexts(1)
-    jacobian = torch.autograd.functional.jacobian(lambda y: model.network(y, c)[0], x)[:, 0]
+    jacobian = torch.autograd.functional.jacobian(lambda y: model.networks[0](y, c)[0], x)[:, 0]
     component = torch.arange(x.shape[1]).repeat_interleave(6)
     ahead = torch.arange(x.shape[1]) >= component[:, None]
     assert jacobian[ahead].abs().max() == 0
@@ -139,13 +140,13 @@ def test_calibration_makes_the_central_ninety_per_cent_hold_ninety(model: StepAu
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(3)
         x = model(contexts(100)).sample()
-        rebuilt.network.widening.fill_(-0.6)  # too sure
+        rebuilt.networks[0].widening.fill_(-0.6)  # too sure
         narrow = (rebuilt(contexts(100)).pit(x) - 0.5).abs() <= 0.45
         rebuilt.calibrate(x, contexts(100))
         held = (rebuilt(contexts(100)).pit(x) - 0.5).abs() <= 0.45
     assert narrow.double().mean() < 0.85
     assert held.double().mean().item() == pytest.approx(0.9, abs=0.01)
-    assert rebuilt.network.widening.abs().max() < 0.15
+    assert rebuilt.networks[0].widening.abs().max() < 0.15
 
 
 def test_training_starts_at_a_linear_autoregression_of_the_past_and_of_the_step_itself() -> None:
@@ -160,7 +161,7 @@ def test_training_starts_at_a_linear_autoregression_of_the_past_and_of_the_step_
         made = StepAutoregressive(event, hidden=(8, 8), layers=2, components=1).double()
         made.prepare(x.flatten(1))
     with torch.no_grad():
-        found = made.network(x.flatten(1)).unflatten(-1, (30, 2, 3))[:, 20:, :, 1]
+        found = made.networks[0](x.flatten(1)).unflatten(-1, (30, 2, 3))[:, 20:, :, 1]
     left = (found - x[:, 20:]).square().mean((0, 1)).sqrt()
     assert left[0].item() == pytest.approx(0.1, rel=0.1) and left[1].item() == pytest.approx(0.02, rel=0.25)
 
@@ -172,6 +173,64 @@ def test_dropout_is_of_training_alone(model: StepAutoregressive) -> None:
     with torch.no_grad():
         assert not torch.allclose(dropping(c).log_prob(x), model(c).log_prob(x))
         assert torch.equal(dropping.eval()(c).log_prob(x), model(c).log_prob(x))
+
+
+@pytest.fixture(scope="module")
+def committee(model: StepAutoregressive) -> StepAutoregressive:
+    """Two members that disagree."""
+    made = StepAutoregressive.from_json({**model.to_json(), "members": 2}).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        for network in made.networks:
+            network.load_state_dict(model.networks[0].state_dict())
+            for p in network.parameters():
+                p.data.add_(0.1 * torch.randn_like(p))
+    return made.eval()
+
+
+def alone(committee: StepAutoregressive, k: int) -> StepAutoregressive:
+    made = StepAutoregressive.from_json({**committee.to_json(), "members": 1}).double()
+    made.networks[0].load_state_dict(committee.networks[k].state_dict())
+    return made.eval()
+
+
+def test_a_conditional_is_the_mean_of_what_members_say(committee: StepAutoregressive) -> None:
+    x, c = patterns(), contexts()
+    first, second = (alone(committee, k)(c) for k in range(2))
+    with torch.no_grad():
+        each = torch.stack([first.log_prob_each(x), second.log_prob_each(x)])
+        assert (each[0] - each[1]).abs().max() > 0.5
+        torch.testing.assert_close(committee(c).log_prob_each(x).exp(), each.exp().mean(0))
+        torch.testing.assert_close(committee(c).log_prob_members(x), each.sum(-1))
+        whole = patterns(missing=0.0)
+        u = torch.stack([law.pit(whole) for law in (first, second)])
+        torch.testing.assert_close(committee(c).pit(whole), u.mean(0))
+        torch.testing.assert_close(negative_log_likelihood(committee(c), x), -each.sum(-1).mean())
+        assert committee(c).log_prob(x).mean() > each.sum(-1).mean()  # Jensen
+        rest = committee(c).given(x[:, :31])
+        torch.testing.assert_close(
+            rest.log_prob(x[:, 31:]) + committee(c).log_prob_prefix(x[:, :31]), committee(c).log_prob(x)
+        )
+
+
+def test_what_several_members_draw_is_of_the_law_they_make_together(committee: StepAutoregressive) -> None:
+    c = contexts(400)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(8)
+        x = committee(c).sample()
+        begun = torch.cat([x[:, :31], committee(c).given(x[:, :31]).sample()], -1)
+        together, first = (law(c).pit(x).ravel().numpy() for law in (committee, alone(committee, 0)))
+        following = committee(c).pit(begun)[:, 31:].ravel().numpy()
+    assert stats.kstest(together, "uniform").pvalue > 1e-3
+    assert stats.kstest(first, "uniform").pvalue < 1e-6  # the test would see a member by itself
+    assert stats.kstest(following, "uniform").pvalue > 1e-3
+
+
+def test_members_are_calibrated_together(committee: StepAutoregressive) -> None:
+    rebuilt = StepAutoregressive.from_json(committee.to_json()).double()
+    rebuilt.calibrate(patterns(60, missing=0.0), contexts(60))
+    first, second = (network.widening for network in rebuilt.networks)
+    assert torch.equal(first, second) and first.abs().max() > 0
 
 
 def test_what_training_hides_of_a_window_is_whole_variables_and_never_all() -> None:
@@ -203,6 +262,8 @@ def test_hiding_variables_is_of_training_alone_and_drops_their_factors(model: St
 
 
 def test_what_cannot_be_a_model_of_windows_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one member"):
+        StepAutoregressive(Event((Block("continuous", 6),), series=(3, 2)), members=0)
     with pytest.raises(ValueError, match="from 0 to 1"):
         StepAutoregressive(Event((Block("continuous", 6),), series=(3, 2)), variable_dropout=1.5)
     with pytest.raises(ValueError, match="no series"):
@@ -223,8 +284,8 @@ def test_layers_that_look_back_farther_than_a_window_cost_nothing() -> None:
 
 
 def test_a_huge_late_value_leaves_earlier_conditionals_as_they_are(model: StepAutoregressive) -> None:
-    network = StepAutoregressive.from_json(model.to_json()).network
-    network.load_state_dict(model.network.state_dict())  # in single precision, which overflows
+    network = StepAutoregressive.from_json(model.to_json()).networks[0]
+    network.load_state_dict(model.networks[0].state_dict())  # in single precision, which overflows
     x, c = patterns(2, missing=0.0).float(), contexts(2).float()
     late = x.clone()
     late[:, -2 * VARIABLES :] = torch.tensor([1e20, -1e30, 3e38]).repeat(2)
@@ -244,7 +305,7 @@ def test_a_variable_of_which_nothing_was_observed_is_not_calibrated(model: StepA
     x = patterns(20, missing=0.0)
     x.unflatten(-1, (STEPS, VARIABLES))[..., 1] = torch.nan
     rebuilt.calibrate(x, contexts(20))
-    assert (rebuilt.network.widening != 0).tolist() == [True, False, True]
+    assert (rebuilt.networks[0].widening != 0).tolist() == [True, False, True]
 
 
 # ---------------------------------------------------------------------------------------------------------- the score

@@ -150,7 +150,8 @@ DEFAULTS: dict[str, dict[str, dict[str, Configuration]]] = {
                          {"learning_rate": 2e-3}, 256),
         },
         "autoregressive": {
-            "steps": _C({"hidden": [96, 128], "layers": 5, "components": 10, "dropout": 0.5, "variable_dropout": 0.5},
+            "steps": _C({"hidden": [96, 128], "layers": 5, "components": 10, "dropout": 0.5, "variable_dropout": 0.5,
+                         "members": 2},
                          {"learning_rate": 2e-3, "weight_decay": 1e-2}, 16),
             "masked": _C({"hidden": [512, 512], "components": 5}, {"learning_rate": 1e-3}, 256),
         },

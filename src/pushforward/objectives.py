@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 from torch.nn.functional import logsigmoid
 
-from pushforward.distributions.law import LowerBounded
-from pushforward.distributions.mixture import Mixture
+from pushforward.distributions.law import Averaged, LowerBounded
 
 __all__ = [
     "adversary_loss",
@@ -25,16 +24,16 @@ __all__ = [
 def negative_log_likelihood(law: Distribution, x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     r"""Maximum likelihood (2): :math:`-\mathbb E_{x \sim p} \log p_\theta(x)`.
 
-    For a law known by a bound it is the negative ELBO, which bounds it from above. Of a mixture it is the mean of the
-    components' own, which bounds it too: each learns by itself, and they err in different ways.
+    For a law known by a bound it is the negative ELBO, which bounds it from above. Of an average of laws it is the mean
+    of the members' own, which bounds it too: each learns by itself, and they err in different ways.
 
     Example:
         >>> from torch.distributions import Normal
         >>> negative_log_likelihood(Normal(0.0, 1.0), torch.zeros(3))
         tensor(0.9189)
     """
-    if isinstance(law, Mixture):
-        return -law.log_prob_each(x).mean()
+    if isinstance(law, Averaged):
+        return -law.log_prob_members(x).mean()
     return negative_elbo(law, x) if isinstance(law, LowerBounded) else -law.log_prob(x).mean()
 
 

@@ -11,7 +11,7 @@ from pushforward.families import FAMILIES
 
 __all__ = ["FORMAT", "MIGRATIONS", "migrated"]
 
-FORMAT = 4
+FORMAT = 5
 """The version of the directory's format."""
 
 
@@ -43,7 +43,16 @@ def _from_3(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "format": 4}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(record: dict[str, Any]) -> dict[str, Any]:
+    """A model of series had one network, whose weights had other names."""
+    if record["architecture"] == "steps":
+        raise RunError(
+            "a run of the architecture 'steps' of format 4 has one network where this version has several; fit again"
+        )
+    return {**record, "format": 5}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
 """From each older format to the next: what ``run.json`` must become."""
 
 KEYS = (

@@ -76,11 +76,20 @@ class Autoregressive(Law):
         """That of its origin."""
         return self.origin.dtype
 
+    @property
+    def remembered(self) -> int:
+        """The numbers that a walk keeps for each row."""
+        return self.network.remembered
+
     def conditionals(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch p"]:
         """The parameters of every conditional, in one pass."""
+        return self._parameters(self.network, x)
+
+    def _parameters(self, network: CausalNetwork, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch p"]:
+        """What a network says of patterns of any batch shape."""
         shape = x.shape[:-1]
         rows = x.reshape(shape.numel(), x.shape[-1])
-        parameters = self.network(rows, self._contexts(shape))
+        parameters = network(rows, self._contexts(shape))
         # Networks may run in bfloat16, likelihoods may not.
         return parameters.to(x.dtype).reshape(*shape, parameters.shape[-1])
 
@@ -120,7 +129,7 @@ class Autoregressive(Law):
         """Patterns that begin so, with the rest drawn. Memory is bounded: rows are drawn in chunks."""
         shape = prefix.shape[:-1]
         rows, contexts = prefix.reshape(shape.numel(), prefix.shape[-1]), self._contexts(shape)
-        at_once = max(1, REMEMBERED_AT_MOST // max(1, self.network.remembered))
+        at_once = max(1, REMEMBERED_AT_MOST // max(1, self.remembered))
         parts = [
             self._completed(part, None if contexts is None else contexts[i * at_once : i * at_once + len(part)])
             for i, part in enumerate(rows.split(at_once))

@@ -155,9 +155,14 @@ class Factorised(Law):
 
     def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Where each component stands in its law; a discrete one anywhere between the ends of its step, by chance."""
+        below, above = self.step(x)
+        return below + torch.rand_like(below) * (above - below)
+
+    def step(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch d"]]:
+        """The probabilities of less than each component, and of no more: the same where it is continuous."""
         steps = [measure.step(y, theta) for measure, y, theta in self._apart(x)]
         below, above = (self._joined(list(ends)) for ends in zip(*steps, strict=True))
-        return below + torch.rand_like(below) * (above - below)
+        return below, above
 
     @torch.no_grad()
     def sample(self, sample_shape: Any = ()) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,7 +13,7 @@ from torch.distributions import Distribution, Independent
 from pushforward.errors import NoDensityError
 from pushforward.evidence import Kind
 
-__all__ = ["Law", "LowerBounded", "check_patterns", "floating_type", "pit"]
+__all__ = ["Averaged", "Law", "LowerBounded", "check_patterns", "floating_type", "pit"]
 
 
 class Law(Distribution):
@@ -92,6 +92,14 @@ class LowerBounded(Law):
         if k < 1:
             raise ValueError(f"a bound needs at least one importance sample, not k = {k}")
         return self.log_weights(x, k).logsumexp(0) - torch.log(torch.tensor(k, dtype=x.dtype, device=x.device))
+
+
+@runtime_checkable
+class Averaged(Protocol):
+    """A law that averages those of its members, each of which learns by itself."""
+
+    def log_prob_members(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
+        """The log-density under each member alone."""
 
 
 def floating_type(law: Distribution) -> torch.dtype | None:

@@ -49,9 +49,9 @@ class Mixture(Law):
 
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         """The logarithm of the mean density."""
-        return self.log_prob_each(value).logsumexp(0) - math.log(len(self.components))
+        return self.log_prob_members(value).logsumexp(0) - math.log(len(self.components))
 
-    def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
+    def log_prob_members(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
         """The log-density under each component."""
         return torch.stack([law(self.context).log_prob(value) for law in self.components])
 

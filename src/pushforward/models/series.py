@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from pushforward.distributions.factorised import Marginals
 from pushforward.distributions.stepwise import Stepwise
@@ -40,6 +41,7 @@ class StepAutoregressive(Model):
         components: Logistics in each mixture.
         dropout: The share of what the convolutions say of a step that training hides.
         variable_dropout: The largest share of its variables that training hides from a window, as if they were missing.
+        members: Networks, each of which learns by itself; a conditional is the mean of what they say of it.
 
     Example:
         >>> from pushforward.event import Block
@@ -62,9 +64,12 @@ class StepAutoregressive(Model):
         components: int = 5,
         dropout: float = 0.0,
         variable_dropout: float = 0.0,
+        members: int = 1,
     ) -> None:
-        shape = {"hidden": list(hidden), "layers": layers, "components": components}
+        shape = {"hidden": list(hidden), "layers": layers, "components": components, "members": members}
         super().__init__(event, context, **shape, dropout=dropout, variable_dropout=variable_dropout)
+        if members < 1:
+            raise ValueError(f"a model needs at least one member, not {members}")
         if event.series is None:
             raise ValueError("an event that is no series has no steps")
         steps, variables = event.series
@@ -73,13 +78,17 @@ class StepAutoregressive(Model):
         blocks = [component.blocks[0] for component in event.components()[:variables]]
         self.marginals = Marginals(Event(tuple(blocks)), components)
         roles, width = self.marginals.roles, context // steps
-        self.network = StepNetwork(steps, roles, width, hidden, layers, dropout, variable_dropout)
+        self.networks = nn.ModuleList(
+            StepNetwork(steps, roles, width, hidden, layers, dropout, variable_dropout) for _ in range(members)
+        )
         with torch.no_grad():
-            self.network.head.last.bias.copy_(self.marginals.initial())
+            for network in self._members():
+                network.head.last.bias.copy_(self.marginals.initial())
 
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
         """Take usual moves, cycles and a linear autoregression from a first batch."""
-        self.network.fit(x, context)
+        for network in self._members():
+            network.fit(x, context)
 
     @torch.no_grad()
     def calibrate(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
@@ -88,19 +97,27 @@ class StepAutoregressive(Model):
         What a network learnt by heart makes it surer of the next step than it may be. A variable of which no value
         was observed is left as it is.
         """
-        widening, v = self.network.widening, len(self.network.widening)
+        widening = self._members()[0].widening
+        v = len(widening)
         observed = ~x.unflatten(-1, (-1, v)).isnan()
         low, high = torch.full_like(widening, -WIDEST), torch.full_like(widening, WIDEST)
         for _ in range(HALVINGS):
-            widening.copy_((low + high) / 2)
+            self._widen((low + high) / 2)
             u = self(context).pit(x).unflatten(-1, (-1, v))
             inside = (observed & ((u - 0.5).abs() <= COVERED / 2)).sum((0, 1)) / observed.sum((0, 1)).clamp(min=1)
             low, high = torch.where(inside < COVERED, widening, low), torch.where(inside < COVERED, high, widening)
-        widening.masked_fill_(~observed.any(1).any(0), 0.0)  # nothing observed says nothing of how sure to be
+        self._widen(widening.masked_fill(~observed.any(1).any(0), 0.0))  # else nothing says how sure to be
+
+    def _widen(self, widening: Float[Tensor, " v"]) -> None:
+        for network in self._members():
+            network.widening.copy_(widening)
 
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Stepwise:
         """The law, with the batch shape of the context."""
         context = self.checked(context)
         batch = () if context is None else context.shape[:-1]
-        origin = self.network.first.bias.new_zeros(*batch, self.event.size)
-        return Stepwise(self.network, self.marginals, origin, context)
+        origin = self._members()[0].first.bias.new_zeros(*batch, self.event.size)
+        return Stepwise(self._members(), self.marginals, origin, context)
+
+    def _members(self) -> list[StepNetwork]:
+        return cast("list[StepNetwork]", list(self.networks))
