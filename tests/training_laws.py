@@ -141,6 +141,15 @@ def taking_the_held_out_figure_leaves_training_alone() -> None:
         assert torch.equal(a, b)
 
 
+def who_used_all_steps_has_not_stopped_early() -> None:
+    """Figures grow worse after every step: patience that ends with the last of them ended nothing."""
+    for patience, how in ((9, "stopped early"), (10, "finished")):
+        figures = iter(range(0, -100, -1))
+        match, stream = _match()
+        assert play(match, stream, Leg(steps=10), Settings(patience=patience), _hooks(figures.__next__)) == how
+        assert match.counters.step == patience
+
+
 def altered_weights_are_recognised() -> None:
     """A flipped bit in the weights is an error that names the file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -177,6 +186,7 @@ TRAINING_LAWS = [
     a_resumed_run_is_the_uninterrupted_one,
     the_global_random_state_is_left_alone,
     taking_the_held_out_figure_leaves_training_alone,
+    who_used_all_steps_has_not_stopped_early,
     altered_weights_are_recognised,
     rows_divide_into_parts_that_share_none,
 ]

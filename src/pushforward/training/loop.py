@@ -122,7 +122,7 @@ def play(match: Match, stream: Stream, leg: Leg, settings: Settings, hooks: Hook
             if clock.checkpoint_due():
                 hooks.save()
     hooks.save()
-    return "stopped early" if counters.stale >= settings.patience else "finished"
+    return "stopped early" if progress < 1.0 and counters.stale >= settings.patience else "finished"
 
 
 @contextlib.contextmanager
