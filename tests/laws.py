@@ -462,7 +462,7 @@ def conditionals_look_back_only(case: Case) -> None:
         other = x.clone()
         other[:, j] = x[:, j].roll(1)
         with torch.no_grad():
-            moved = (law.conditionals(other) - law.conditionals(x)).abs().sum(0)
+            moved = (law.conditionals(other) - law.conditionals(x)).abs().flatten(0, -2).sum(0)
         for i, (_, place) in enumerate(law.marginals.alone):
             assert bool(moved[place].any()) == (i > j)
 

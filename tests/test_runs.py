@@ -359,6 +359,9 @@ def test_a_newer_format_and_a_folder_that_is_no_run_are_named(tmp_path: Path) ->
     write_json(tmp_path / "run.json", lacking | {"format": 4})
     with pytest.raises(RunError, match="'steps' of format 4"):
         pf.open(tmp_path)
+    write_json(tmp_path / "run.json", {"format": 3})
+    with pytest.raises(RunError, match="lacks status"):
+        pf.open(tmp_path)
     event = {"blocks": [{"kind": "binary", "size": 2, "width": 1.0, "low": 0.0, "high": 1.0}]}
     write_json(
         tmp_path / "run.json", {"format": 3, "family": "flow", "architecture": "vector", "model": {"event": event}}

@@ -226,6 +226,50 @@ def test_what_several_members_draw_is_of_the_law_they_make_together(committee: S
     assert stats.kstest(following, "uniform").pvalue > 1e-3
 
 
+@pytest.fixture(scope="module")
+def mixed() -> StepAutoregressive:
+    """Three members of a window whose variables are real, binary and whole."""
+    blocks = (Block("continuous", 1), Block.binary(), Block("grid", 1, 1.0, -3.0, 3.0))
+    event = Event(tuple(block for _ in range(4) for block in blocks), series=(4, 3))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = StepAutoregressive(event, hidden=(8, 8), layers=2, components=2, members=3).double()
+        for p in made.parameters():
+            p.data.add_(0.2 * torch.randn_like(p))
+    return made.eval()
+
+
+def test_members_make_one_law_of_every_kind_of_variable(mixed: StepAutoregressive) -> None:
+    """Of draws from p, u is uniform in each component, and the mean of p_k / p is 1 for every member."""
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(9)
+        law = mixed()
+        x = law.sample((6000,))
+        u, ratios = law.pit(x), (law.log_prob_members(x) - law.log_prob(x)).exp()
+        begun = torch.cat([x[:, :4], law.given(x[:, :4]).sample()], -1)
+        following = law.pit(begun)[:, 4:]
+    for component in [*u.T, *following.T]:
+        assert stats.kstest(component.numpy(), "uniform").pvalue > 1e-4
+    error = ratios.std(1) / len(x) ** 0.5
+    assert (((ratios.mean(1) - 1) / error).abs() < 4).all() and (error < 0.1).all()
+
+
+def test_members_begin_at_the_same_regression_with_weights_of_their_own() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        event = Event((Block("continuous", STEPS * VARIABLES),), series=(STEPS, VARIABLES))
+        made, single = (StepAutoregressive(event, hidden=(8, 8), layers=2, members=k).double() for k in (2, 1))
+        for each in (made, single):
+            each.prepare(patterns(100, missing=0.0))
+    first, second, only = (network.state_dict() for network in (*made.networks, *single.networks))
+    shared = [name for name in first if name.startswith("relative") or name in ("head.skip.weight", "head.last.bias")]
+    assert len(shared) > 3
+    for name in shared:
+        assert torch.equal(first[name], second[name]) and torch.equal(first[name], only[name])
+    own = [state["head.last.weight"] for state in (first, second)]
+    assert not torch.equal(*own) and own[0].std().item() == pytest.approx(own[1].std().item(), rel=0.2)
+
+
 def test_members_are_calibrated_together(committee: StepAutoregressive) -> None:
     rebuilt = StepAutoregressive.from_json(committee.to_json()).double()
     rebuilt.calibrate(patterns(60, missing=0.0), contexts(60))
@@ -240,6 +284,9 @@ def test_what_training_hides_of_a_window_is_whole_variables_and_never_all() -> N
         hidden = dropout(torch.zeros(4000, STEPS, VARIABLES)).isnan()
         assert not VariableDropout(0.0)(torch.zeros(10, 2, 2)).isnan().any()
         assert not dropout(torch.zeros(50, STEPS, 1)).isnan().any()  # the only variable
+        lacking = torch.zeros(50, STEPS, 3)
+        lacking[..., :2] = torch.nan
+        assert not dropout(lacking)[..., 2].isnan().any()  # the only one that was observed
     assert torch.equal(hidden.any(1), hidden.all(1))
     share = hidden[:, 0].double().mean(1)
     assert share.max().item() == pytest.approx(2 / 3)
@@ -253,12 +300,13 @@ def test_hiding_variables_is_of_training_alone_and_drops_their_factors(model: St
     x, c = patterns(40, missing=0.0), contexts(40)
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
-        each = hiding(c).log_prob_each(x)
-        gone = each.unflatten(-1, (STEPS, VARIABLES)) == 0
-        assert torch.equal(gone.any(1), gone.all(1)) and 0 < gone[:, 0].double().mean() < 0.5
-        lacking = x.masked_fill(gone.flatten(1), torch.nan)
-        torch.testing.assert_close(each, model(c).log_prob_each(lacking))
-        assert torch.equal(hiding.eval()(c).log_prob(x), model(c).log_prob(x))
+        learnt = hiding(c).log_prob_members(x)
+        torch.manual_seed(0)
+        lacking = hiding.networks[0].hiding(x.unflatten(-1, (STEPS, VARIABLES))).flatten(1)
+        assert 0 < lacking.isnan().double().mean() < 0.5
+        torch.testing.assert_close(learnt, model(c).log_prob(lacking)[None])
+        assert torch.equal(hiding(c).log_prob(x), model(c).log_prob(x))  # a law even while it learns
+        assert torch.equal(hiding.eval()(c).log_prob_members(x), model(c).log_prob_members(x))
 
 
 def test_what_cannot_be_a_model_of_windows_is_refused() -> None:

@@ -24,8 +24,8 @@ __all__ = [
 def negative_log_likelihood(law: Distribution, x: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
     r"""Maximum likelihood (2): :math:`-\mathbb E_{x \sim p} \log p_\theta(x)`.
 
-    For a law known by a bound it is the negative ELBO, which bounds it from above. Of an average of laws it is the mean
-    of the members' own, which bounds it too: each learns by itself, and they err in different ways.
+    For a law known by a bound it is the negative ELBO, which bounds it from above. Of a law made of
+    members it is the mean of their own, which bounds it too: each learns by itself, and they err in different ways.
 
     Example:
         >>> from torch.distributions import Normal

@@ -34,7 +34,7 @@ def _from_2(record: dict[str, Any]) -> dict[str, Any]:
 
 def _from_3(record: dict[str, Any]) -> dict[str, Any]:
     """Flows of vectors had no limits where discrete components have them."""
-    if record.get("family") == "flow" and record["architecture"] == "vector":
+    if record.get("family") == "flow" and record.get("architecture") == "vector":
         blocks = record["model"]["event"]["blocks"]
         if any(block["kind"] != "continuous" and block["low"] is not None for block in blocks):
             raise RunError(
@@ -45,10 +45,8 @@ def _from_3(record: dict[str, Any]) -> dict[str, Any]:
 
 def _from_4(record: dict[str, Any]) -> dict[str, Any]:
     """A model of series had one network, whose weights had other names."""
-    if record["architecture"] == "steps":
-        raise RunError(
-            "a run of the architecture 'steps' of format 4 has one network where this version has several; fit again"
-        )
+    if record.get("architecture") == "steps":
+        raise RunError("a run of the architecture 'steps' of format 4 keeps its weights under other names; fit again")
     return {**record, "format": 5}
 
 

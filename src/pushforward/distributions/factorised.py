@@ -159,7 +159,7 @@ class Factorised(Law):
         return below + torch.rand_like(below) * (above - below)
 
     def step(self, x: Float[Tensor, "*batch d"]) -> tuple[Float[Tensor, "*batch d"], Float[Tensor, "*batch d"]]:
-        """The probabilities of less than each component, and of no more: the same where it is continuous."""
+        """The probabilities of less than each component, and of no more: the same inside a continuous range."""
         steps = [measure.step(y, theta) for measure, y, theta in self._apart(x)]
         below, above = (self._joined(list(ends)) for ends in zip(*steps, strict=True))
         return below, above

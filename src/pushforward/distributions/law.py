@@ -96,7 +96,7 @@ class LowerBounded(Law):
 
 @runtime_checkable
 class Averaged(Protocol):
-    """A law that averages those of its members, each of which learns by itself."""
+    """A law made of members, each of which learns by itself: its density is at least the geometric mean of theirs."""
 
     def log_prob_members(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
         """The log-density under each member alone."""

@@ -46,21 +46,25 @@ class Stepwise(Autoregressive):
         self.networks = networks
         self.steps = origin.shape[-1] // marginals.event.size
 
+    def conditionals(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "k *batch p"]:
+        """The parameters of every conditional by each network, in one pass of each."""
+        return torch.stack([self._parameters(network, x) for network in self.networks])
+
     def log_prob_each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """The logarithm of each conditional, 0 where the value is missing."""
-        return self._each(value).logsumexp(0) - math.log(len(self.networks))
+        each = torch.stack([self._each(network, value) for network in self.networks])
+        return each.logsumexp(0) - math.log(len(self.networks))
 
     def log_prob_members(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
-        """The log-density under each network alone; in training each may be hidden some variables."""
-        return self._each(value).sum(-1)
+        """The log-density under each network alone, of what training lets it see."""
+        seen = [network.hiding(self._by_step(value)).flatten(-2) for network in self.networks]
+        return torch.stack([self._each(n, x).sum(-1) for n, x in zip(self.networks, seen, strict=True)])
 
-    def _each(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch * d]:
-        """The logarithm of each conditional under each network, 0 where the value is missing."""
+    def _each(self, network: StepNetwork, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
+        """The logarithm of each conditional under one network, 0 where the value is missing."""
         x, infinite = self.finite(value)
-        seen = [network.hiding(self._by_step(x)).flatten(-2) for network in self.networks]
-        laws = [self._steps_law(network, known) for network, known in zip(self.networks, seen, strict=True)]
-        each = torch.stack([law.log_prob_each(self._by_step(x.nan_to_num())).flatten(-2) for law in laws])
-        return each.masked_fill(torch.stack(seen).isnan(), 0.0).masked_fill(infinite, -torch.inf)
+        each = self._steps_law(network, x).log_prob_each(self._by_step(x.nan_to_num())).flatten(-2)
+        return each.masked_fill(x.isnan(), 0.0).masked_fill(infinite, -torch.inf)
 
     def pit(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """Where each component stands in its conditional; anywhere, by chance, where it is missing."""
@@ -97,7 +101,7 @@ class Stepwise(Autoregressive):
 
     def _drawn(self, marginals: Marginals, parameters: Sequence[Float[Tensor, "n p"]]) -> Float[Tensor, " n"]:
         """One component, of each row by the law of a network that chance chooses."""
-        whose = torch.randint(len(parameters), (len(parameters[0]), 1), device=parameters[0].device)
-        mine = sum(torch.where(whose == k, theta, 0.0) for k, theta in enumerate(parameters))
-        assert isinstance(mine, Tensor)  # there is a network
+        n, device = len(parameters[0]), parameters[0].device
+        whose = torch.randint(len(parameters), (n,), device=device)
+        mine = torch.stack(list(parameters))[whose, torch.arange(n, device=device)]
         return Factorised(marginals, mine.to(self.origin.dtype)).sample().squeeze(-1)

@@ -19,9 +19,11 @@ __all__ = ["StepAutoregressive"]
 
 COVERED = 0.9
 """The share of values that calibrated laws hold in their centre."""
-WIDEST = 0.5
-"""The largest correction of a log-scale. Laws that want more are of another shape than the data, as where values lie on
-lines between hours: narrowed to what most steps need, they miss those where a line ends, and paths stay too close."""
+NARROWEST, WIDEST = -0.5, 1.0
+"""The largest corrections of a log-scale. Laws that ought to be narrower still are of another shape than the data, as
+where values lie on lines between hours: narrowed to what most steps need, they miss those where a line ends, and paths
+stay too close. (energy, fitted on 64 % and forecast up to 80 %, two seeds: intervals cover 87.6 % with -1 and 89.1 %
+with -0.5, at a CRPS of 0.1602 and 0.1600.)"""
 HALVINGS = 8
 
 
@@ -40,7 +42,8 @@ class StepAutoregressive(Model):
         layers: The number of convolutions.
         components: Logistics in each mixture.
         dropout: The share of what the convolutions say of a step that training hides.
-        variable_dropout: The largest share of its variables that training hides from a window, as if they were missing.
+        variable_dropout: The largest probability by which training hides each variable of a window, as if it were
+            missing.
         members: Networks, each of which learns by itself; a conditional is the mean of what they say of it.
 
     Example:
@@ -87,8 +90,10 @@ class StepAutoregressive(Model):
 
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
         """Take usual moves, cycles and a linear autoregression from a first batch."""
-        for network in self._members():
-            network.fit(x, context)
+        first, *others = self._members()
+        first.fit(x, context)
+        for network in others:
+            network.start_as(first)
 
     @torch.no_grad()
     def calibrate(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
@@ -100,7 +105,7 @@ class StepAutoregressive(Model):
         widening = self._members()[0].widening
         v = len(widening)
         observed = ~x.unflatten(-1, (-1, v)).isnan()
-        low, high = torch.full_like(widening, -WIDEST), torch.full_like(widening, WIDEST)
+        low, high = torch.full_like(widening, NARROWEST), torch.full_like(widening, WIDEST)
         for _ in range(HALVINGS):
             self._widen((low + high) / 2)
             u = self(context).pit(x).unflatten(-1, (-1, v))

@@ -12,12 +12,13 @@ __all__ = ["VariableDropout"]
 class VariableDropout(nn.Module):
     r"""In training, hides variables from whole windows of a series, NaN in their place; else the identity.
 
-    Each window hides a share of its variables that is uniform on :math:`[0, r)`, and keeps at least one: between
-    windows that lack nothing and windows that lack much, a model learns the law of what is observed from any part of
-    it, and leans less on what few windows say of how one variable follows another.
+    Each variable is hidden with a probability that is uniform on :math:`[0, r)` for each window, but for windows that
+    would be left with nothing observed, which stay whole. Between windows that lack nothing and windows that lack much,
+    a model learns the law of what is observed from any part of it, and leans less on what few windows say of how one
+    variable follows another.
 
     Arguments:
-        most: The largest share r.
+        most: The largest probability r.
 
     Raises:
         ValueError: If r is not in [0, 1].
@@ -35,13 +36,14 @@ class VariableDropout(nn.Module):
     def __init__(self, most: float) -> None:
         super().__init__()
         if not 0 <= most <= 1:
-            raise ValueError(f"the share of variables hidden in training is from 0 to 1, not {most}")
+            raise ValueError(f"the probability of hiding a variable in training is from 0 to 1, not {most}")
         self.most = most
 
     def forward(self, x: Float[Tensor, "*batch t v"]) -> Float[Tensor, "*batch t v"]:
         """The windows, some of their variables missing."""
         if not self.training or self.most == 0:
             return x
-        share = self.most * torch.rand_like(x[..., :1, :1])
-        hidden = torch.rand_like(x[..., :1, :]) < share
-        return x.masked_fill(hidden & ~hidden.all(-1, keepdim=True), torch.nan)
+        probability = self.most * torch.rand_like(x[..., :1, :1])
+        hidden = torch.rand_like(x[..., :1, :]) < probability
+        left = ~hidden & ~x.isnan().all(-2, keepdim=True)
+        return x.masked_fill(hidden & left.any(-1, keepdim=True), torch.nan)

@@ -43,7 +43,7 @@ class StepNetwork(nn.Module):
         hidden: The width of the convolutions, then the widths of the perceptron's hidden layers.
         layers: The number of convolutions.
         dropout: The share of h that is hidden from the perceptron at each step of training.
-        variable_dropout: The largest share of variables that a window lacks in training.
+        variable_dropout: The largest probability by which ``hiding`` hides a variable from a window in training.
 
     Attributes:
         widening: What is added to each variable's log-scales, ``(V,)``, once training is over.
@@ -103,6 +103,15 @@ class StepNetwork(nn.Module):
         last.weight.mul_(SMALL)
         spread = torch.where(location, error * last.bias + constant.squeeze(-1), last.bias)
         last.bias.copy_(torch.where(self.roles == 2, last.bias + error.log(), spread))
+
+    @torch.no_grad()
+    def start_as(self, other: StepNetwork) -> None:
+        """Start as another network that was fitted: from the same regression, but with hidden weights of its own."""
+        self.relative.load_state_dict(other.relative.state_dict())
+        assert self.head.skip is not None and other.head.skip is not None  # they were asked for
+        self.head.skip.weight.copy_(other.head.skip.weight)
+        self.head.last.weight.mul_(SMALL)
+        self.head.last.bias.copy_(other.head.last.bias)
 
     def _regressed(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> tuple[Tensor, Tensor]:
         """A constant and the features of the last steps of windows, and their moves, weighed by what is observed."""
