@@ -638,6 +638,22 @@ def test_ctrl_c_saves_and_prints_the_command_that_goes_on(shelf: Shelf, tmp_path
     assert succeed("resume", run, "--steps", 2, "--json").json["status"] == "finished"
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 4 bytes")])
+def test_memory_that_does_not_suffice_is_one_sentence(error: Exception) -> None:
+    with mock.patch("pushforward.run.Run.__init__", side_effect=error):
+        refused = pushforward("show", "anywhere")
+    assert refused.code == 2 and refused.err.startswith("pushforward: this machine's memory does not suffice;")
+
+
+def test_an_error_of_ours_is_no_sentence() -> None:
+    with (
+        mock.patch("pushforward.run.Run.__init__", side_effect=RuntimeError("a mistake of ours")),
+        pytest.raises(RuntimeError, match="of ours"),
+        mock.patch.object(sys, "argv", ["pushforward", "show", "anywhere"]),
+    ):
+        main()
+
+
 def test_the_version_and_the_help() -> None:
     import pushforward as package
 

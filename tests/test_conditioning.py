@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import pushforward as pf
+from pushforward.cli.app import app
 from pushforward.data import Schema
+from pushforward.data.categories import Categories
 from pushforward.run import Run
 
 
@@ -55,12 +58,41 @@ def test_what_is_given_is_written_as_it_was_given() -> None:
         ({"weight": 3.0}, "first columns"),
         ({"pet": "bird"}, "no category bird"),
         ({"pet": "dog", "weight": "much"}, "cannot hold much"),
+        ({"pet": "dog", "weight": 1e6}, "'weight' is given as 1e.06, far outside the 0?.* to 2"),
         ({"colour": "red"}, "not conditioned on .colour.; give the first of 'pet', "),
     ],
 )
 def test_what_cannot_be_conditioned_on_is_named(run: Run, given: dict[str, object], word: str) -> None:
     with pytest.raises(pf.InputError, match=word):
         run.sample(3, given=given)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Names that read as numbers, as truth values or as nothing, and great whole numbers."""
+    rng, n = np.random.default_rng(0), 200
+    names = rng.choice(["3.10", "1e3", "true", "x", "y", "z"], n)
+    whole = np.int64(2) ** 53 + rng.integers(0, 9, n)
+    frame = pd.DataFrame({"name": names, "whole": whole, "flag": rng.choice([True, False], n), "c": names[::-1]})
+    return pf.fit(frame, "autoregressive", context="c", steps=2, device="cpu", options={"hidden": [4, 4]})
+
+
+@pytest.mark.parametrize("name", ["3.10", "1e3", "true", "x"])
+def test_a_name_is_asked_for_as_it_is_written(odd: Run, name: str, tmp_path: Path) -> None:
+    """They were read as JSON, and then there was no such name."""
+    out, whole = tmp_path / "s.csv", 2**53 + 5
+    given = [f"name={name}", f"whole={whole}", "flag=false", f"c={name}"]
+    pairs = [word for pair in given for word in ("--given", pair)]
+    made = CliRunner().invoke(app, ["sample", str(odd.directory), "-n", "2", "--out", str(out), *pairs])
+    assert made.exit_code == 0, made.exception
+    drawn = pd.read_csv(out, dtype=str)
+    assert drawn.to_numpy().tolist() == [[name, str(whole), "false", name]] * 2
+
+
+def test_a_number_for_a_name_is_that_name_where_it_is_written_so() -> None:
+    assert Categories(("2", "3")).asked(3) == 1 and Categories((2.5, 3.0)).asked("3") == 1
+    assert Categories(("false", "true")).asked(True) == 1 and Categories((False, True)).asked("false") == 0
+    assert Categories(("3.10",)).asked("3.1") == Categories(("3.10",)).asked(3.1) == -1
 
 
 def test_what_can_be_given_instead_is_named() -> None:

@@ -112,6 +112,13 @@ def columns(draw: st.DrawFn) -> np.ndarray:
     return draw(arrays(dtype, n, elements=values))
 
 
+def test_the_bound_of_whole_numbers_far_from_it_is_none() -> None:
+    """A grid that begins 2⁵³ steps below its values gave no finite likelihood."""
+    x = np.random.default_rng(0).integers(0, 9, 50)
+    near, far = (Column.fit("n", first + x).block for first in (2**19, 2**53))
+    assert far.low is None and near.low is not None and far.width > 0
+
+
 def test_whole_numbers_that_float64_cannot_tell_apart_come_back() -> None:
     x = np.repeat(np.array([2**62, 2**62 + 1, 2**62 + 2]), 10)
     data = table(a=x, b=np.arange(30.0))

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from pushforward.errors import InputError
 
-__all__ = ["by_name", "checked_seed", "whole_number"]
+__all__ = ["by_name", "checked_seed", "refuse_beyond_memory", "whole_number"]
+
+BYTES = 8
+"""Of each number that is drawn."""
 
 
 def whole_number(value: Any, what: str, such: int, least: int | None = None) -> int:
@@ -48,6 +52,12 @@ def checked_seed(seed: Any) -> int:
     if not 0 <= number < 2**63:
         raise InputError(f"a seed is a whole number from 0 on, below 2⁶³, not {seed!r:.40}; give one such as 0")
     return number
+
+
+def refuse_beyond_memory(n: int, each: int, what: str) -> None:
+    """Name a number of things to draw, each of so many numbers, that this machine cannot hold."""
+    if n * each * BYTES > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        raise InputError(f"{n:,} {what} do not fit into this machine's memory; draw fewer, with several seeds")
 
 
 def by_name(values: Any, what: str, such: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pushforward.arguments import by_name, checked_seed, whole_number
+from pushforward.arguments import by_name, checked_seed, refuse_beyond_memory, whole_number
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.context import ContextColumn
 from pushforward.distributions.autoregressive import Autoregressive
@@ -235,9 +234,7 @@ class Run:
         given = by_name(given, "the values given", {"label": 3})
         if n < 1:
             raise InputError(f"cannot draw {n} patterns; ask for one or more")
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        if n * self.schema.event.size * 8 > memory:
-            raise InputError(f"{n:,} patterns do not fit into this machine's memory; draw fewer, with several seeds")
+        refuse_beyond_memory(n, self.schema.event.size, "patterns")
         return self._draw(n, seed, self.schema.context_from(given, n), given)
 
     def sample_like(self, dataset: Dataset, seed: int = 0) -> Dataset:

@@ -26,6 +26,9 @@ __all__ = ["main"]
 DOORS = fit, resume, sample, forecast, score, audit, game, compare, show
 """Each in a file of its own, in the order of ``--help``."""
 
+OUT_OF_MEMORY = "can't allocate memory", "out of memory", "bad_alloc"
+"""What torch says, as a plain RuntimeError, where memory does not suffice."""
+
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """Of a command line that names no command or option of ours; not every version of typer gives it a public name."""
 
@@ -79,8 +82,10 @@ def main() -> None:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
-    except MemoryError:
-        _refuse("this machine's memory does not suffice; ask for less at once")
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)):
+            raise
+        _refuse("this machine's memory does not suffice; ask for less at once, or for a smaller model")
     except OSError as error:  # a disk that fills up, a place that goes away
         where = f"{error.filename}: " if error.filename else ""
         _refuse(f"{where}{error.strerror or error}; free some room, or choose another place")

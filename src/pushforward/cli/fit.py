@@ -55,7 +55,7 @@ def fit(
             budget=budget,
             seed=seed,
             context=options.names(context),
-            options=options.assignments(sets, options.PYTHON),
+            options=options.assignments(sets),
             device=device,
             force=force,
             tensorboard=tensorboard,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -42,7 +41,7 @@ Model = Annotated[str, typer.Option(help="flow, autoregressive, vae or gan.")]
 
 
 PYTHON = MappingProxyType({"True": True, "False": False, "None": None})
-"""What Python spells otherwise than JSON; where texts are values, these are texts."""
+"""What Python spells otherwise than JSON."""
 
 
 def names(text: str | None) -> list[str] | None:
@@ -50,22 +49,30 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def assignments(pairs: list[str] | None, spelt: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
-    """``name=value`` pairs, each value read as what is ``spelt`` so, as JSON, or as text where it is neither."""
+def assignments(pairs: list[str] | None) -> dict[str, Any]:
+    """``name=value`` pairs, each value read as Python's or JSON's, or as text where it is neither."""
+    options: dict[str, Any] = {}
+    for name, text in texts(pairs).items():
+        try:
+            options[name] = PYTHON[text] if text in PYTHON else json.loads(text)
+        except ValueError:
+            options[name] = text
+    return options
+
+
+def texts(pairs: list[str] | None) -> dict[str, str]:
+    """``name=value`` pairs, each value as it is written."""
     from pushforward.errors import InputError
 
-    options: dict[str, Any] = {}
+    found: dict[str, str] = {}
     for pair in pairs or []:
         name, sign, text = pair.partition("=")
         if not sign or not name:
             raise InputError(f"{pair!r} is not of the form name=value")
-        if name in options:
+        if name in found:
             raise InputError(f"{name!r} is set more than once, at last by {pair!r}; set it once")
-        try:
-            options[name] = spelt[text] if text in spelt else json.loads(text)
-        except ValueError:
-            options[name] = text
-    return options
+        found[name] = text
+    return found
 
 
 def reading(

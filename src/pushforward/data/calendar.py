@@ -16,6 +16,8 @@ from pushforward.errors import InputError
 __all__ = ["Calendar"]
 
 HOUR, DAY, WEEK, YEAR = 3600, 86_400, 604_800, 31_556_952
+EARLIEST, LATEST = -270 * YEAR, 230 * YEAR
+"""When a window may begin, in seconds since 1970: a good way within the times that pandas counts in nanoseconds."""
 HARMONICS = 2
 """Sines and cosines of an hour, of a day and of a year."""
 
@@ -51,7 +53,8 @@ class Calendar:
     def fit(cls, name: str, stamps: Array, interval: str) -> Calendar:
         """Fit to the stamps of the training part's windows, ``(N, T)`` in seconds."""
         step = seconds_of(interval)
-        long_enough = {"hour": True, "day": True, "week": step <= DAY, "year": np.ptp(stamps) >= 2 * YEAR}
+        daily = step < 2 * DAY  # business days are 1.4 days apart on average
+        long_enough = {"hour": True, "day": True, "week": daily, "year": np.ptp(stamps) >= 2 * YEAR}
         lengths = {"hour": HOUR, "day": DAY, "week": WEEK, "year": YEAR}
         cycles = (cycle for cycle, length in lengths.items() if 2 * step <= length and long_enough[cycle])
         return cls(name, interval, stamps.shape[1], tuple(cycles))
@@ -80,11 +83,13 @@ class Calendar:
         if self.name not in given:
             raise InputError(f"a window is conditioned on when it begins; give --given {self.name}=2016-07-01T13:00")
         try:
-            return float(np.datetime64(str(given[self.name]), "s").astype(np.int64))
+            time = float(np.datetime64(str(given[self.name]), "s").astype(np.int64))
         except ValueError:
-            raise InputError(
-                f"--given {self.name}={given[self.name]} is no time; write it as 2016-07-01T13:00"
-            ) from None
+            time = np.nan
+        if not EARLIEST <= time <= LATEST:  # NaT, which is no time, is the least of all numbers
+            asked = f"--given {self.name}={given[self.name]}"
+            raise InputError(f"{asked} is no time from 1700 to 2200; write it as 2016-07-01T13:00")
+        return time
 
     def describe(self) -> str:
         """The calendar in a line."""

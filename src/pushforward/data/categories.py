@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,6 +57,25 @@ class Categories:
             levels = named.levels
         own = {level: code for code, level in enumerate(self.levels)}
         return np.array([own.get(level, -1) for level in levels], np.int16)[x]
+
+    def asked(self, value: Any) -> int:
+        """The code of a level asked for by itself or as it is written, −1 where there is none.
+
+        Example:
+            >>> Categories(("007", "3.10", "true")).asked("3.10"), Categories((False, True)).asked("true")
+            (1, 1)
+        """
+        spellings = [value, str(value)]
+        if isinstance(value, bool):
+            spellings.append(str(value).lower())
+        if isinstance(value, str):
+            with suppress(ValueError):
+                spellings.append(json.loads(value))
+        for spelling in spellings:
+            for code, level in enumerate(self.levels):
+                if level == spelling or str(level) == spelling:
+                    return code
+        return -1
 
     def values(self, codes: Array) -> Array:
         """The values that codes stand for, in the levels' own type."""

@@ -15,12 +15,15 @@ from pushforward.data.selection import listed
 from pushforward.errors import InputError
 from pushforward.event import Block
 
-__all__ = ["Column", "is_integral", "moments", "repeated"]
+__all__ = ["Column", "far", "is_integral", "moments", "number_of", "repeated"]
 
 COARSEST = 2.0**16
 """Grids of more steps to a standard deviation, float32 cannot resolve; nor …"""
 FARTHEST = 2.0**20
 """… values more steps from the mean: float32 must tell eight places within a step."""
+ROUNDING = 1e-3
+"""Of a value: the same number may have been of half precision."""
+TRUTHS = {"false": 0, "true": 1}
 
 Number = float | int
 _ColumnKind = Literal["constant", "duplicate", "binary", "integer", "continuous", "categorical"]
@@ -133,7 +136,8 @@ class Column:
             return Block.categorical(len(self.levels))
         if self.kind == "continuous":
             return Block("continuous")
-        low = -self.shift / self.scale if self.low >= 0 else None
+        near = self.low >= 0 and self.shift <= FARTHEST  # a grid could not be counted from a bound beyond
+        low = -self.shift / self.scale if near else None
         return Block("grid", 1, 1.0 / self.scale, low)
 
     def encode(self, x: Array) -> Array:
@@ -158,17 +162,20 @@ class Column:
 
     def encode_one(self, value: Any) -> float:
         """The encoded form of one value asked for by name, as ``--given age=30`` gives it."""
-        if self.levels:
-            codes = [code for code, level in enumerate(self.levels) if value == level or str(value) == str(level)]
-            if not codes:
+        if self.categories is not None:
+            code = self.categories.asked(value)
+            if code < 0:
                 raise InputError(f"column {self.name!r} has no category {value!s:.40}; it has {listed(self.levels, 8)}")
-            return float(codes[0])
-        try:
-            x = np.array([float(value)])
-        except (TypeError, ValueError):
-            x = np.array([np.nan])
+            return float(code)
+        number = number_of(value)
+        x = np.array([np.nan if number is None else float(number)])
         if not np.isfinite(x[0]) or bool(self.contradicts(x)[0]):
             raise InputError(f"column {self.name!r} cannot hold {value!s:.40}; {self.describe()}")
+        if bool(far(x, self.low, self.high)[0]):
+            raise InputError(
+                f"column {self.name!r} is given as {x[0]:g}, far outside the {self.low:g} to {self.high:g} that the "
+                "model learnt from; give one nearer to these, or fit on data that have it"
+            )
         return float(self.encode(x)[0])
 
     def log_det(self, x: Array) -> Array:
@@ -226,12 +233,42 @@ def is_integral(x: Array) -> bool:
     return x.dtype.kind in "biu" or bool((x == np.rint(x)).all())
 
 
-def repeated(value: float, n: int, dtype: str) -> Array:
+def number_of(value: Any) -> Number | None:
+    """A number from what was asked for by name, whole ones without loss; ``None`` if it is none.
+
+    Example:
+        >>> number_of("9007199254740993"), number_of("1e3"), number_of("true"), number_of("x")
+        (9007199254740993, 1000.0, 1, None)
+    """
+    if isinstance(value, str):
+        value = TRUTHS.get(value.lower(), value)
+    kinds: tuple[type[int], type[float]] = (int, float)
+    for kind in kinds:
+        try:
+            number = kind(value)
+            float(number)  # of an endless row of digits there is none
+        except (TypeError, ValueError, OverflowError):
+            continue
+        if isinstance(value, str) or number == value:
+            return number
+    return None
+
+
+def far(x: Array, low: Number, high: Number) -> Array:
+    """Which numbers lie farther outside a range than it is wide: there a network says anything."""
+    width = max(float(high) - float(low), ROUNDING * abs(float(high)))
+    x = x.astype(np.float64)
+    return cast(Array, (x < float(low) - width) | (x > float(high) + width))
+
+
+def repeated(value: Any, n: int, dtype: str) -> Array:
     """A number that was asked for, ``n`` times in a column's type: through a vector it would lose to float32."""
-    kind, x = np.dtype(dtype), np.full(n, value)
+    kind, number = np.dtype(dtype), number_of(value)
+    assert number is not None  # what is none was refused
     if kind.kind == "f":
-        return x.clip(np.finfo(kind).min, np.finfo(kind).max).astype(kind)
-    return np.rint(x).astype(kind) if kind.kind == "b" else _plus(np.rint(x), 0, kind)
+        return np.full(n, float(number)).clip(np.finfo(kind).min, np.finfo(kind).max).astype(kind)
+    limits = (0, 1) if kind.kind == "b" else (np.iinfo(kind).min, np.iinfo(kind).max)
+    return np.full(n, min(max(round(number), limits[0]), limits[1]), kind)
 
 
 def moments(x: Array) -> tuple[float, float]:

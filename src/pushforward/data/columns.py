@@ -108,8 +108,8 @@ class Columns:
         at = {column.name: j for j, column in enumerate(self.modelled)}
         values: dict[str, Array] = {}
         for column in self.columns:
-            if given and column.name in given and column.kind == "continuous":
-                values[column.name] = repeated(float(given[column.name]), len(y), column.dtype)
+            if given and column.name in given and column.kind in ("continuous", "integer"):
+                values[column.name] = repeated(given[column.name], len(y), column.dtype)
             elif column.source is None:
                 values[column.name] = column.decode(y[:, at.get(column.name, 0)].astype(np.float64))
             else:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from pushforward.data.categories import Categories, Form, Level
-from pushforward.data.column import is_integral, moments
+from pushforward.data.column import far, is_integral, moments, number_of
 from pushforward.data.dataset import Array
 from pushforward.data.selection import listed
 from pushforward.errors import InputError
@@ -20,8 +20,6 @@ MOST_CATEGORIES = 50
 """Whole numbers of more different values are quantities; and so they are if one of them occurs in …"""
 FEWEST_OF_CATEGORY = 5
 """… fewer rows: of counts the great ones are rare, and what is known of the others must carry over to them."""
-ROUNDING = 1e-3
-"""Of a value: the same number may have been of half precision."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +97,7 @@ class ContextColumn:
         """Which numbers lie farther outside the table's range than it is wide: there a network says anything."""
         if self.low is None or self.high is None:
             return np.zeros(len(x), bool)
-        width = max(self.high - self.low, ROUNDING * abs(self.high))
-        x = x.astype(np.float64)
-        return cast(Array, (x < self.low - width) | (x > self.high + width))
+        return far(x, self.low, self.high)
 
     def _why(self) -> str:
         if not self.categories:
@@ -131,16 +127,12 @@ class ContextColumn:
         if self.name not in given:
             raise InputError(f"the model is conditioned on {self.name!r}; give --given {self.name}=VALUE")
         if self.names is not None:
-            asked = given[self.name]
-            text = str(asked).lower() if isinstance(asked, bool) else str(asked)  # true and false may be names
-            return next((level for level in self.categories if level == asked or str(level) == text), text)
-        try:
-            value = float(given[self.name])
-        except (TypeError, ValueError):
-            value = np.nan
-        if not np.isfinite(value):
+            code = self.names.asked(given[self.name])
+            return self.categories[code] if code >= 0 else str(given[self.name])
+        value = number_of(given[self.name])
+        if value is None or not np.isfinite(float(value)):
             raise InputError(f"--given {self.name}={given[self.name]} is not a number; give one")
-        return value
+        return float(value)
 
     def describe(self) -> str:
         """The column in a line."""

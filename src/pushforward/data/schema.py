@@ -88,7 +88,7 @@ class Schema:
 
     @property
     def context_size(self) -> int:
-        """The width C of the encoded context, 0 if there is none."""
+        """The width C of the encoded context, 0 if there is none or a calendar has no cycle that could matter."""
         return sum(column.size for column in self.context)
 
     def check(self, data: Dataset) -> None:
@@ -143,7 +143,8 @@ class Schema:
         names = [column.name for column in self.patterns.modelled] if isinstance(self.patterns, Columns) else []
         unknown = [name for name in modelled if name not in names]
         if unknown:
-            restored = [c.describe() for c in getattr(self.patterns, "columns", ()) if c.name in unknown]
+            columns = self.patterns.columns if isinstance(self.patterns, Columns) else ()
+            restored = [c.describe() for c in columns if c.name in unknown]
             why = f" ({restored[0]})" if restored else ""
             can = self._what_can_be_given(names)
             raise InputError(f"the model is not conditioned on {listed(unknown)}{why}; {can}")
@@ -152,7 +153,12 @@ class Schema:
 
     def context_from(self, given: Mapping[str, Any], n: int) -> Float[Tensor, "n c"] | None:
         """``n`` equal vectors of context from values by name, as ``--given label=3`` gives them."""
-        return self._context({column.name: np.full(n, column.value(given)) for column in self.context})
+        return self._context({column.name: np.full(n, column.value(given)) for column in self.context if column.size})
+
+    def context_of_window(self, start: int) -> Float[Tensor, " c"] | None:
+        """The context of a window that begins at a time, in seconds since 1970; ``None`` if the schema has none."""
+        context = self._context({column.name: np.array([start]) for column in self.context})
+        return None if context is None else context[0]
 
     def decode(
         self,
@@ -180,7 +186,7 @@ class Schema:
             columns = {
                 c.name: c.decode(part.numpy())
                 if c.categories or not given
-                else repeated(float(c.value(given)), len(y), c.dtype)
+                else repeated(given[c.name], len(y), c.dtype)
                 for c, part in zip(conditions, parts, strict=True)
             }
             categories |= {c.name: c.names for c in conditions if c.names is not None}
@@ -214,13 +220,11 @@ class Schema:
         return f"give {' and '.join(ways)}" if ways else "it is conditioned on nothing, so give nothing"
 
     def _context(self, columns: Mapping[str, Array], source: str | None = None) -> Float[Tensor, "n c"] | None:
-        if not self.context:
-            return None
         for column in self.context:
             if isinstance(column, ContextColumn):
                 column.check(columns[column.name], source)
-        parts = [torch.from_numpy(column.encode(columns[column.name])) for column in self.context]
-        return torch.cat(parts, dim=1).float()
+        parts = [torch.from_numpy(column.encode(columns[column.name])) for column in self.context if column.size]
+        return torch.cat(parts, dim=1).float() if parts else None
 
 
 _PATTERNS: dict[str, type[Columns] | type[Pixels] | type[Windows]] = {"pictures": Pixels, "series": Windows}

@@ -104,6 +104,8 @@ def default_window(interval: str) -> int:
     Example:
         >>> default_window("3600s"), default_window("600s"), default_window("1MS"), default_window("")
         (192, 168, 120, 120)
+        >>> default_window("1B")  # 5 of which are a week
+        124
     """
     step = seconds_of(interval)
     cycles = [round(cycle / step) for cycle in CYCLES if step and 2 * step <= cycle <= LONGEST_CYCLE * step]
@@ -155,6 +157,8 @@ def _array_of(source: Any, kind: str, key: str | None) -> Array:
     """The array in a file of that kind, or in memory."""
     if kind:
         return read_npy(source) if kind == ".npy" else read_npz(source, key, ())[0]
+    if isinstance(source, np.ma.MaskedArray) and source.dtype.kind in "biuf":
+        return np.where(np.ma.getmaskarray(source), np.nan, source.data)  # what is masked is missing
     return tensor_to_numpy(source) if isinstance(source, Tensor) else np.asarray(source)
 
 
@@ -265,7 +269,7 @@ def _grid(times: DatetimeIndex, where: str, interval: str) -> tuple[DatetimeInde
     if len(times) < 2 and not interval:
         raise InputError(f"{where} has {len(times)} time, too few to see its steps; give a longer series")
     usual = "" if len(times) < 2 else _usual(times)
-    for candidate in [interval] if interval else [usual, *INTERVALS]:
+    for candidate in [interval] if interval else [*_of_business(times, usual), usual, *INTERVALS]:
         if len(pd.date_range(times[0], times[-1], freq=candidate)) > MOST_MISSING * len(times) + 1:
             continue
         grid = pd.date_range(times[0], times[-1], freq=candidate)
@@ -279,6 +283,15 @@ def _grid(times: DatetimeIndex, where: str, interval: str) -> tuple[DatetimeInde
     )
 
 
+def _of_business(times: DatetimeIndex, usual: str) -> tuple[str, ...]:
+    """Business days, from Monday to Friday, where steps of a day leave out every weekend of several."""
+    weeks = (times[-1] - times[0]).days // 7
+    return ("1B",) if usual == DAY and weeks >= FEWEST_WEEKS and bool((times.day_of_week < SATURDAY).all()) else ()
+
+
+DAY, SATURDAY = "86400s", 5
+FEWEST_WEEKS = 2
+"""In which no row is of a weekend: of one alone that may be chance."""
 INTERVALS = ("1YS", "1YE", "1QS", "1QE", "1MS", "1ME")
 """Steps of the calendar that are not equal in seconds, as pandas writes them, the longest first."""
 

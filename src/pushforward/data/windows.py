@@ -19,6 +19,9 @@ from pushforward.event import Block, Event
 
 __all__ = ["Windows"]
 
+LARGEST = 1e15
+"""Encoded value of a history: of greater ones networks see that they are great, and paths can only wander off."""
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -61,12 +64,13 @@ class Windows:
         """Fill ``(N, T · V)`` with the encoded windows."""
         steps = out.reshape(len(data), self.steps, -1)
         for j, column in enumerate(self.columns.modelled):
-            steps[..., j] = column.encode(data.column(column.name))
+            with np.errstate(over="ignore"):  # what single precision cannot hold is infinite, and impossible
+                steps[..., j] = column.encode(self._observed(column, data))
 
     def encode_steps(self, values: Array) -> Array:
         """Encoded steps ``(n, V)`` of all variables ``(n, ·)``, in the order of :attr:`names`."""
-        at = [(column, self.names.index(column.name)) for column in self.columns.modelled]
-        return np.stack([column.encode(values[:, j]) for column, j in at], 1)
+        steps = self._as_window(values)
+        return np.stack([column.encode(self._observed(column, steps)[0]) for column in self.columns.modelled], 1)
 
     def decode_steps(self, y: Array) -> Array:
         """The inverse of :meth:`encode_steps`."""
@@ -76,7 +80,7 @@ class Windows:
         """log |det dy/dx| per window over what was observed, −∞ for windows that cannot occur, shape ``(N,)``."""
         total = np.zeros(len(data))
         for column in self.columns.columns:
-            x = data.column(column.name)
+            x = self._observed(column, data)
             total += np.where(np.isnan(x), 0.0, column.log_det(x)).sum(1)
             total[_contradicts(column, data).any(1)] = -math.inf
         return total
@@ -91,6 +95,19 @@ class Windows:
                 holds = f"column {column.name!r} holds {first.column(column.name)[0, step]} in step {step + 1}"
                 return f"{holds}, and training had {column.certainty}"
         return ""
+
+    def unlike(self, values: Array) -> tuple[int, str] | None:
+        """Which of steps ``(n, V)`` first holds what a model of these windows cannot go on from, and what; or none."""
+        steps = self._as_window(values)
+        for column in self.columns.columns:
+            x, impossible = self._observed(column, steps)[0], _contradicts(column, steps)[0]
+            wrong, had = impossible, column.certainty if impossible.any() else f"{column.low:g} to {column.high:g}"
+            if column.is_modelled and not impossible.any():
+                wrong = np.abs(column.encode(x)) > LARGEST
+            if wrong.any():
+                step = int(wrong.argmax())
+                return step, f"column {column.name!r} holds {x[step]:g}, and training had {had}"
+        return None
 
     def decode(self, y: Array) -> dict[str, Any]:
         """The windows, as arguments of :class:`Dataset`, from ``(N, T · V)``."""
@@ -123,6 +140,18 @@ class Windows:
         """A line a variable."""
         return f"windows of {self.steps} steps of\n{self.columns.describe()}"
 
+    def _as_window(self, values: Array) -> Dataset:
+        """Steps ``(n, V)`` as one window of so many."""
+        return Dataset("series", values[None], "steps", self.names)
+
+    def _observed(self, column: Column, data: Dataset) -> Array:
+        """What was observed of a variable, or of one that repeats it, ``(N, T)``."""
+        x = data.column(column.name)
+        for other in self.columns.columns:
+            if other.source == column.name:
+                x = np.where(np.isnan(x), data.column(other.name), x)
+        return x
+
     def to_json(self) -> dict[str, Any]:
         """Plain values that rebuild it."""
         return {"kind": "series", "steps": self.steps, "interval": self.interval, "columns": self.columns.to_json()}
@@ -137,7 +166,8 @@ def _contradicts(column: Column, data: Dataset) -> Array:
     """What was observed of a variable and cannot occur if it is what it was in training, ``(N, T)``."""
     x = data.column(column.name)
     if column.source is not None:
-        wrong = x != data.column(column.source)
+        source = data.column(column.source)
+        wrong = (x != source) & ~np.isnan(source)
     else:
         wrong = column.contradicts(x.ravel()).reshape(x.shape)
     return np.asarray(wrong & ~np.isnan(x))

@@ -61,4 +61,10 @@ def _ordered(steps: Steps, coding: Windows, name: str) -> Steps:
     kept = slice(max(0, len(steps.values) - coding.steps), None)
     order = [steps.columns.index(column) for column in coding.names]
     stamps = None if steps.stamps is None else steps.stamps[kept]
-    return Steps(steps.values[kept][:, order], coding.names, stamps, steps.interval)
+    values = steps.values[kept][:, order]
+    wrong = coding.unlike(values)
+    if wrong is not None:
+        step, why = wrong
+        place = f"step {kept.start + step + 1}" if stamps is None else f"at {stamps[step].astype('datetime64[s]')}"
+        raise InputError(f"{name}: {place}, {why}; mend it, or leave it empty, as what was not observed")
+    return Steps(values, coding.names, stamps, steps.interval)

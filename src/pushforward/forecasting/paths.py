@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
 
-from pushforward.arguments import whole_number
+from pushforward.arguments import refuse_beyond_memory, whole_number
 from pushforward.data import Schema
 from pushforward.data.series import Steps, stamps_after
 from pushforward.distributions.autoregressive import Autoregressive
@@ -54,6 +54,7 @@ def forecast(model: Model, schema: Schema, past: Steps, horizon: int, n: int = 2
         )
     if n < 1:
         raise InputError(f"cannot draw {n} paths; ask for one or more")
+    refuse_beyond_memory(n, max(horizon, coding.steps) * coding.columns.event.size, "paths")
     with isolated_randomness(_device(model)), torch.no_grad():
         torch.manual_seed(seed_of(seed, "forecast"))
         drawn = _paths(model, schema, past, horizon, n)
@@ -80,10 +81,9 @@ def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> F
         keep = min(paths.shape[1], window - ahead)
         context = None
         if stamps is not None:
-            start = stamps[len(stamps) - keep]
-            context = torch.from_numpy(schema.context[0].encode(np.array([start])))[0].to(device)
+            context = schema.context_of_window(int(stamps[len(stamps) - keep]))
             stamps = np.append(stamps, stamps_after(int(stamps[-1]), past.interval, ahead))
-        law = _conditional(model(context))
+        law = _conditional(model(None if context is None else context.to(device)))
         if not isinstance(law, Stepwise) and bool(paths.isnan().any()):
             raise InputError("the history has missing values, which only the architecture 'steps' can take; fill them")
         prefix = paths[:, paths.shape[1] - keep :].flatten(1)  # (n, keep V)
