@@ -57,6 +57,7 @@ VARIANTS = {
     "flow vector mixed": {"variational": {"dequantisation": "variational"}},
     "flow multiscale picture": {"affine variational": {"map": "affine", "dequantisation": "variational"}},
     "flow patches picture": {"spline variational": {"map": "spline", "dequantisation": "variational"}},
+    "autoregressive steps series": {"mixup": {"mixup": 1.0}},
 }
 """Options that are put through the laws besides the defaults, by family, architecture and event."""
 

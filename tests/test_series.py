@@ -25,6 +25,7 @@ from pushforward.forecasting import Forecast, crps, forecast, history_of
 from pushforward.models.series import StepAutoregressive
 from pushforward.networks.causal import CausalConvolutions
 from pushforward.networks.hiding import VariableDropout
+from pushforward.networks.mixing import WindowMixing
 from pushforward.networks.relative import History, Relative
 from pushforward.objectives import negative_log_likelihood
 from pushforward.run import Run
@@ -307,6 +308,60 @@ def test_hiding_variables_is_of_training_alone_and_drops_their_factors(model: St
         torch.testing.assert_close(learnt, model(c).log_prob(lacking)[None])
         assert torch.equal(hiding(c).log_prob(x), model(c).log_prob(x))  # a law even while it learns
         assert torch.equal(hiding.eval()(c).log_prob_members(x), model(c).log_prob_members(x))
+
+
+def test_mixed_windows_have_the_second_moments_of_windows() -> None:
+    """Of a linear Gaussian process of mean 0 they are windows; counts stay as they are."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        n = 20_000
+        x = torch.randn(n, 6, 2, dtype=torch.float64).cumsum(1)
+        mixed = WindowMixing(1.0, [True, False])(x)
+        half = WindowMixing(0.5, [True, True])(x)
+        assert torch.equal(WindowMixing(0.0, [True, True])(x), x)
+        assert torch.equal(WindowMixing(1.0, [True, True]).eval()(x), x)
+        assert torch.equal(WindowMixing(1.0, [True, True])(x[:1]), x[:1])  # there is no other
+    assert torch.equal(mixed[..., 1], x[..., 1])
+    assert (mixed[..., 0] != x[..., 0]).all()
+    expected = torch.minimum(torch.arange(1, 7)[:, None], torch.arange(1, 7)).double()
+    torch.testing.assert_close(mixed[..., 0].T.cov(correction=0), expected, atol=0.15, rtol=0.05)
+    changed = (half != x).flatten(1)
+    assert torch.equal(changed.any(1), changed.all(1))
+    assert changed.any(1).double().mean().item() == pytest.approx(0.5, abs=0.015)
+    # E √(1 − w) of w uniform on [0, ½): what is left of the window itself.
+    left = (mixed[..., 0] * x[..., 0]).sum() / x[..., 0].square().sum()
+    assert left.item() == pytest.approx(4 / 3 * (1 - 0.5**1.5), abs=0.02)
+
+
+def test_windows_are_mixed_with_those_of_their_time() -> None:
+    hour = torch.arange(4.0).repeat(50)
+    calendar = torch.nn.functional.one_hot(hour.long(), 4).double()[:, None].expand(-1, 3, -1)
+    x = hour.double()[:, None, None].expand(-1, 3, 1).clone()
+    x[0] = torch.nan
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        mixed = WindowMixing(1.0, [True])(x, calendar)
+    lacking = mixed.isnan().flatten(1)
+    assert lacking[0].all() and torch.equal(lacking.any(1), lacking.all(1))
+    assert (hour[lacking.any(1)] == 0).all()  # of what is missing in a window only those of its hour know
+    zero = (mixed[hour == 0]).nan_to_num()
+    assert torch.equal(zero, torch.zeros_like(zero))
+
+
+def test_mixing_windows_is_of_training_alone(model: StepAutoregressive) -> None:
+    mixing = StepAutoregressive.from_json({**model.to_json(), "mixup": 1.0}).double()
+    mixing.load_state_dict(model.state_dict())
+    x, c = patterns(40), contexts(40)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(0)
+        learnt = mixing(c).log_prob_members(x)
+        torch.manual_seed(0)
+        seen = mixing.mixing(x.unflatten(-1, (STEPS, -1)), c.unflatten(-1, (STEPS, -1))).flatten(1)
+        torch.testing.assert_close(learnt, model(c).log_prob(seen)[None])
+        assert torch.equal(mixing(c).log_prob(x), model(c).log_prob(x))  # a law even while it learns
+        assert torch.equal(mixing.eval()(c).log_prob_members(x), model(c).log_prob_members(x))
+    with pytest.raises(ValueError, match="mixes is from 0 to 1, not 2"):
+        StepAutoregressive.from_json({**model.to_json(), "mixup": 2})
 
 
 def test_what_cannot_be_a_model_of_windows_is_refused() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.factorised import Factorised, Marginals
+from pushforward.networks.mixing import WindowMixing
 from pushforward.networks.steps import StepNetwork
 
 __all__ = ["Stepwise"]
@@ -33,6 +34,7 @@ class Stepwise(Autoregressive):
         marginals: How the parameters of one step are read.
         origin: Zeros of shape ``(*batch, T · V)``.
         context: What the networks are given besides, of shape ``(*batch, C)``.
+        mixing: What training adds to windows, nothing by default.
     """
 
     def __init__(
@@ -41,9 +43,11 @@ class Stepwise(Autoregressive):
         marginals: Marginals,
         origin: Float[Tensor, "*batch d"],
         context: Float[Tensor, "*batch c"] | None = None,
+        mixing: WindowMixing | None = None,
     ) -> None:
         super().__init__(networks[0], marginals, origin, context)
         self.networks = networks
+        self.mixing = mixing
         self.steps = origin.shape[-1] // marginals.event.size
 
     def conditionals(self, x: Float[Tensor, "*batch d"]) -> Float[Tensor, "k *batch p"]:
@@ -57,7 +61,10 @@ class Stepwise(Autoregressive):
 
     def log_prob_members(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, k * batch]:
         """The log-density under each network alone, of what training lets it see."""
-        seen = [network.hiding(self._by_step(value)).flatten(-2) for network in self.networks]
+        windows = self._by_step(value)
+        if self.mixing is not None and value.dim() == 2:  # windows of one batch
+            windows = self.mixing(windows, None if self.context is None else self._by_step(self.context))
+        seen = [network.hiding(windows).flatten(-2) for network in self.networks]
         return torch.stack([self._each(n, x).sum(-1) for n, x in zip(self.networks, seen, strict=True)])
 
     def _each(self, network: StepNetwork, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:

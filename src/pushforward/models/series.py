@@ -13,6 +13,7 @@ from pushforward.distributions.factorised import Marginals
 from pushforward.distributions.stepwise import Stepwise
 from pushforward.event import Event
 from pushforward.models.model import Model
+from pushforward.networks.mixing import WindowMixing
 from pushforward.networks.steps import StepNetwork
 
 __all__ = ["StepAutoregressive"]
@@ -45,6 +46,7 @@ class StepAutoregressive(Model):
         variable_dropout: The largest probability by which training hides each variable of a window, as if it were
             missing.
         members: Networks, each of which learns by itself; a conditional is the mean of what they say of it.
+        mixup: The share of windows that training mixes with another one.
 
     Example:
         >>> from pushforward.event import Block
@@ -68,9 +70,10 @@ class StepAutoregressive(Model):
         dropout: float = 0.0,
         variable_dropout: float = 0.0,
         members: int = 1,
+        mixup: float = 0.0,
     ) -> None:
         shape = {"hidden": list(hidden), "layers": layers, "components": components, "members": members}
-        super().__init__(event, context, **shape, dropout=dropout, variable_dropout=variable_dropout)
+        super().__init__(event, context, **shape, dropout=dropout, variable_dropout=variable_dropout, mixup=mixup)
         if members < 1:
             raise ValueError(f"a model needs at least one member, not {members}")
         if event.series is None:
@@ -80,6 +83,7 @@ class StepAutoregressive(Model):
             raise ValueError(f"a window of {steps} steps needs as much context for each, not {context} numbers in all")
         blocks = [component.blocks[0] for component in event.components()[:variables]]
         self.marginals = Marginals(Event(tuple(blocks)), components)
+        self.mixing = WindowMixing(mixup, [block.kind == "continuous" for block in blocks])
         roles, width = self.marginals.roles, context // steps
         self.networks = nn.ModuleList(
             StepNetwork(steps, roles, width, hidden, layers, dropout, variable_dropout) for _ in range(members)
@@ -122,7 +126,7 @@ class StepAutoregressive(Model):
         context = self.checked(context)
         batch = () if context is None else context.shape[:-1]
         origin = self._members()[0].first.bias.new_zeros(*batch, self.event.size)
-        return Stepwise(self._members(), self.marginals, origin, context)
+        return Stepwise(self._members(), self.marginals, origin, context, self.mixing)
 
     def _members(self) -> list[StepNetwork]:
         return cast("list[StepNetwork]", list(self.networks))
