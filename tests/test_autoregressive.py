@@ -206,6 +206,17 @@ def test_prefix_and_rest_make_the_whole(name: str) -> None:
         assert torch.allclose(whole, law.log_prob(x), atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "word"),
+    [(torch.zeros(1), "float32 and the law torch.float64; give"), (torch.tensor(0.0), "an axis of components")],
+)
+def test_a_prefix_of_another_type_or_of_no_axis_is_named(prefix: Tensor, word: str) -> None:
+    law = shaken(MODELS["masked"](MIXED))()
+    for asked in (law.given, law.log_prob_prefix):
+        with pytest.raises(ValueError, match=word):
+            asked(prefix)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_what_follows_a_prefix_is_drawn_as_often_as_its_probability_says(name: str) -> None:
     law = shaken(MODELS[name](Event((Block.binary(2), Block.categorical(3)))))()

@@ -15,6 +15,8 @@ from pushforward.bijections import Affine, Inverse, Logit
 from pushforward.distributions.base import BASES, Base, MixtureOfNormals, StudentT, Uniform
 from pushforward.distributions.law import pit
 from pushforward.distributions.pushforward import Pushforward
+from pushforward.event import Event
+from pushforward.models.flow import Flow
 
 D = 3
 ORIGIN = torch.zeros(D, dtype=torch.float64)
@@ -173,3 +175,13 @@ def test_degrees_of_freedom_start_where_codes_are_likeliest() -> None:
     started = stats.t(freedom).logpdf(z).mean(0)
     best = [max(stats.t(nu).logpdf(column).mean() for nu in np.geomspace(1, 100, 50)) for column in z.T]
     np.testing.assert_array_less(np.array(best) - started, 0.003)
+
+
+@pytest.mark.parametrize("base", list(BASES))
+def test_there_may_be_no_rows(base: str) -> None:
+    """Of torch's own independent laws a flow of no rows could not sum the components."""
+    flow = Flow(Event.continuous(3), context=2, base=base, transforms=1, hidden=(4,))
+    plain = Flow(Event.continuous(3), base=base, transforms=1, hidden=(4,))
+    none, context = torch.zeros(0, 3), torch.zeros(0, 2)
+    assert plain().log_prob(none).shape == flow(context).log_prob(none).shape == (0,)
+    assert plain().sample((0,)).shape == flow(torch.zeros(0, 2)).sample().shape == (0, 3)

@@ -654,6 +654,15 @@ def test_an_error_of_ours_is_no_sentence() -> None:
         main()
 
 
+def test_who_interrupts_the_measuring_is_told_how_to_go_on(shelf: Shelf, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with mock.patch("pushforward.reporting.finish", side_effect=KeyboardInterrupt):
+        stopped = pushforward("fit", shelf.table, "--out", run, "--steps", 2, *SMALL)
+    assert stopped.code == 130 and f"pushforward resume {run}" in stopped.err and not (run / "report.html").exists()
+    assert succeed("resume", run, "--json").json["status"] == "finished"
+    assert (run / "report.html").exists()
+
+
 def test_the_version_and_the_help() -> None:
     import pushforward as package
 

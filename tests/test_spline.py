@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pushforward.bijections import RationalQuadratic, spline, spline_loops, spline_tensors
+from pushforward.bijections import CircularRationalQuadratic, RationalQuadratic, spline, spline_loops, spline_tensors
 from pushforward.bijections.spline_tensors import MINIMUM, SHIFT
+from pushforward.event import Event
+from pushforward.models.flow import Flow
 
 K, B = 5, 3.0
 SPLINE = RationalQuadratic(bins=K, bound=B)
@@ -199,3 +201,33 @@ def test_without_numba_and_where_it_cannot_run_there_are_the_tensors(monkeypatch
     spline._loops.cache_clear()
     monkeypatch.undo()
     assert spline._passes(torch.zeros(3)) is spline_loops
+
+
+@pytest.mark.parametrize("g", [RationalQuadratic(5, 3.0), CircularRationalQuadratic(5, 3.0)], ids=str)
+@pytest.mark.parametrize("inverse", [False, True])
+def test_gradients_have_gradients(g: RationalQuadratic | CircularRationalQuadratic, inverse: bool) -> None:
+    """By hand they were constants, so that second derivatives were zero without a word."""
+    generator = torch.Generator().manual_seed(0)
+    p = torch.randn(g.parameters, 9, dtype=torch.float64, generator=generator, requires_grad=True)
+    x = torch.linspace(-3.5, 2.9, 9, dtype=torch.float64).requires_grad_()
+    applied = g.inverse if inverse else g.forward
+    assert torch.autograd.gradgradcheck(applied, (x, p))
+    assert torch.autograd.gradgradcheck(lambda p: applied(x.detach(), p), (p,))
+    assert torch.autograd.gradgradcheck(lambda x: applied(x, p.detach()), (x,))
+
+
+def test_the_score_of_a_flow_has_the_gradient_that_differences_give() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = Flow(Event.continuous(2), arrangement="autoregressive", transforms=2, hidden=(8,)).double()
+        for parameter in model.parameters():
+            parameter.data.add_(0.3 * torch.randn_like(parameter))
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        return torch.autograd.functional.jacobian(lambda x: model().log_prob(x), x)
+
+    x, step = torch.tensor([0.3, 0.7], dtype=torch.float64), 1e-5 * torch.eye(2, dtype=torch.float64)
+    hessian = torch.autograd.functional.hessian(lambda x: model().log_prob(x), x)
+    differences = torch.stack([(score(x + e) - score(x - e)) / 2e-5 for e in step])
+    torch.testing.assert_close(hessian, differences, atol=1e-5, rtol=1e-5)
+    assert hessian.abs().max() > 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -11,10 +12,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
+from torch.autograd import Function, grad
+from torch.nn.functional import pad
 
-from pushforward.bijections import spline_tensors
+from pushforward.bijections import spline_formulas, spline_tensors
 from pushforward.bijections.spline_tensors import MINIMUM
 
 __all__ = ["RationalQuadratic"]
@@ -89,7 +90,10 @@ class RationalQuadratic:
 
 
 class _Spline(Function):
-    """The spline or its inverse, with its gradient by hand, in few passes over memory."""
+    """The spline or its inverse, with its gradient by hand, in few passes over memory.
+
+    A gradient that is to be differentiated itself is that of the plain formulas.
+    """
 
     @staticmethod
     def forward(
@@ -97,14 +101,33 @@ class _Spline(Function):
     ) -> tuple[Tensor, Tensor]:
         ctx.passes, ctx.settings = _passes(x), (bins, bound, inverse)
         y, log_derivative, saved = ctx.passes.evaluate(x, parameters, *ctx.settings)
-        ctx.save_for_backward(*saved)
+        ctx.save_for_backward(x, parameters, *saved)
         return y, log_derivative
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor, grad_log: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        gradients = ctx.passes.gradient(ctx.saved_tensors, grad.contiguous(), grad_log.contiguous(), *ctx.settings)
+    def backward(ctx: Any, of_image: Tensor, of_log: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, saved = ctx.saved_tensors[:2], ctx.saved_tensors[2:]
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            gradients = _differentiable(inputs, (of_image, of_log), ctx.needs_input_grad[:2], *ctx.settings)
+        else:
+            gradients = ctx.passes.gradient(saved, of_image.contiguous(), of_log.contiguous(), *ctx.settings)
         return *gradients, None, None, None
+
+
+def _differentiable(
+    inputs: Sequence[Tensor],
+    gradients: tuple[Tensor, Tensor],
+    needed: Sequence[bool],
+    bins: int,
+    bound: float,
+    inverse: bool,
+) -> tuple[Tensor | None, ...]:
+    """The gradients by what needs one, as functions that have gradients themselves."""
+    x, parameters = inputs
+    slopes = pad(parameters[2 * bins :].movedim(0, -1), (1, 1)).movedim(-1, 0)  # 0 means the derivative 1 at both ends
+    made = spline_formulas.applied(x, parameters[: 2 * bins], slopes, bound, inverse)
+    found = iter(grad(made, [t for t, of in zip(inputs, needed, strict=True) if of], gradients, create_graph=True))
+    return tuple(next(found) if of else None for of in needed)
 
 
 def _passes(x: Tensor) -> ModuleType:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from pushforward.cli import options
-from pushforward.cli.printing import command_line, show_run, stop_if_interrupted
-from pushforward.waiting import watching, working
+from pushforward.cli.printing import command_line, measured, show_run, stop_if_interrupted
+from pushforward.waiting import watching
 
 __all__ = ["fit"]
 
@@ -43,7 +43,6 @@ def fit(
 ) -> None:
     """Learn the law of some data."""
     from pushforward.fitting import fit as fit_run
-    from pushforward.reporting import finish
     from pushforward.training.loop import Settings
 
     with watching(f"{model} ← {source}") as observe:
@@ -66,6 +65,4 @@ def fit(
             **options.of_series(time, series, window),
         )
     stop_if_interrupted(run)
-    with working("measuring and writing the page"):
-        run = finish(run)
-    show_run(run, as_json)
+    show_run(measured(run), as_json)

@@ -6,10 +6,12 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pushforward.waiting import working
+
 if TYPE_CHECKING:
     from pushforward.run import Run
 
-__all__ = ["command_line", "print_json", "show_run", "stop_if_interrupted"]
+__all__ = ["command_line", "measured", "print_json", "show_run", "stop_if_interrupted"]
 
 
 def show_run(run: Run, as_json: bool) -> None:
@@ -29,6 +31,22 @@ def stop_if_interrupted(run: Run) -> None:
     if run.status == "interrupted":
         print(
             f"Stopped and saved at step {run.record['trained']['step']:,}. To go on:\n"
+            f"pushforward resume {run.directory}",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+
+
+def measured(run: Run) -> Run:
+    """The run with its figures and its page; where that is interrupted, say how they are made, and exit."""
+    from pushforward.reporting import finish
+
+    try:
+        with working("measuring and writing the page"):
+            return finish(run)
+    except KeyboardInterrupt:
+        print(
+            "Trained and saved, but not measured. To measure it and write its page:\n"
             f"pushforward resume {run.directory}",
             file=sys.stderr,
         )

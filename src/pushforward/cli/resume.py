@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pushforward.cli import options
-from pushforward.cli.printing import show_run, stop_if_interrupted
-from pushforward.waiting import watching, working
+from pushforward.cli.printing import measured, show_run, stop_if_interrupted
+from pushforward.waiting import watching
 
 __all__ = ["resume"]
 
@@ -18,11 +18,8 @@ def resume(
 ) -> None:
     """Go on with a run: to its end if it was stopped or killed, or further by some steps or time."""
     from pushforward.fitting import resume as resume_run
-    from pushforward.reporting import finish
 
     with watching(str(directory)) as observe:
         run = resume_run(directory, steps=steps, budget=budget, device=device, observe=observe)
     stop_if_interrupted(run)
-    with working("measuring and writing the page"):
-        run = finish(run)
-    show_run(run, as_json)
+    show_run(measured(run), as_json)

@@ -241,7 +241,7 @@ def _decode(image: Image, size: tuple[int, int], mode: str) -> Array:
 
 def _is_photograph(image: Image) -> bool:
     """Whether it may say how it is turned; TIFF is turned by PIL, and PNG would have to be decoded for it."""
-    return image.format in ("JPEG", "WEBP")
+    return image.format in ("JPEG", "MPO", "WEBP")  # several JPEGs in one file, as cameras write them, are an MPO
 
 
 def _framed(image: Image, size: tuple[int, int] | None, mode: str) -> Array:

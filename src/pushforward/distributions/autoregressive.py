@@ -153,6 +153,8 @@ class Autoregressive(Law):
         return None if c is None else c.expand(*shape, -1).reshape(shape.numel(), c.shape[-1])
 
     def _checked(self, prefix: Tensor) -> int:
+        if prefix.dim() == 0:
+            raise ValueError("a prefix has an axis of components, of shape (…, k); this one has none")
         k, d = prefix.shape[-1], self.event_shape[0]
         if k > d:
             raise ValueError(f"a prefix of {k} components is longer than a pattern of {d}")
@@ -160,6 +162,8 @@ class Autoregressive(Law):
             raise ValueError(
                 f"a prefix is floating-point numbers, not {prefix.dtype}; convert it, as by prefix.float()"
             )
+        if prefix.dtype != self.dtype:
+            raise ValueError(f"the prefix is {prefix.dtype} and the law {self.dtype}; give prefix.to({self.dtype})")
         return k
 
 

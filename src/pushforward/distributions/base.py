@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float
 from torch import Tensor, distributions, nn
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution
 
+from pushforward.distributions.independent import independent
 from pushforward.distributions.normal import standard_normal
 from pushforward.distributions.normal_mixture import NormalMixture
 
@@ -73,7 +74,7 @@ class StudentT(Base):
     def forward(self, origin: Float[Tensor, "*batch d"]) -> Distribution:
         """The t laws with the learned degrees of freedom."""
         freedom = 10 ** (1 + self.raw.tanh())
-        return Independent(_StudentT(freedom.to(origin).expand_as(origin), validate_args=False), 1, validate_args=False)
+        return independent(_StudentT(freedom.to(origin).expand_as(origin), validate_args=False))
 
     @torch.no_grad()
     def prepare(self, z: Float[Tensor, "n d"]) -> None:
@@ -97,7 +98,7 @@ class Uniform(Base):
     def forward(self, origin: Float[Tensor, "*batch d"]) -> Distribution:
         """The uniform law."""
         one = torch.ones_like(origin)
-        return Independent(_Uniform(-one, one, validate_args=False), 1, validate_args=False)
+        return independent(_Uniform(-one, one, validate_args=False))
 
 
 class MixtureOfNormals(Base):

@@ -56,6 +56,8 @@ class NormalMixture(Law):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw a component, then a code."""
         shape = self._extended_shape(torch.Size(sample_shape))
+        if not shape.numel():
+            return self.normals.loc.new_empty(shape)
         choice = Categorical(logits=self.logits).sample(shape[:-1])
         return torch.normal(self.normals.loc[choice], self.normals.scale[choice])
 

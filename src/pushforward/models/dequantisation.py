@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Uniform
+from torch.distributions import Distribution, Uniform
 
 from pushforward.bijections import (
     Bijection,
@@ -21,6 +21,7 @@ from pushforward.bijections import (
     Within,
 )
 from pushforward.distributions.dequantised import dequantised
+from pushforward.distributions.independent import independent
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.event import Event
 from pushforward.models.arrangements import arranged
@@ -91,7 +92,7 @@ class Dequantisation(nn.Module):
         """q(u | x, c)."""
         assert self.noise is not None
         zero = x.new_zeros(*x.shape[:-1], len(self.event.discrete))
-        uniform = Independent(Uniform(zero, torch.ones_like(zero), validate_args=False), 1, validate_args=False)
+        uniform = independent(Uniform(zero, torch.ones_like(zero), validate_args=False))
         return Pushforward(uniform, self.noise, beside(self.event.features(x), context))
 
 

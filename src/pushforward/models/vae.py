@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Normal
+from torch.distributions import Distribution, Normal
 
 from pushforward.distributions.factorised import Factorised, Marginals
+from pushforward.distributions.independent import independent
 from pushforward.distributions.latent import Latent
 from pushforward.distributions.normal import standard_normal
 from pushforward.event import Event
@@ -73,6 +74,6 @@ class VAE(Model):
         def infer(x: Tensor) -> Distribution:
             features = self.event.features(x)
             mean, log_scale = self.encoder(beside(features, context)).to(x.dtype).chunk(2, -1)
-            return Independent(Normal(mean, (8 * (log_scale / 8).tanh()).exp(), validate_args=False), 1)
+            return independent(Normal(mean, (8 * (log_scale / 8).tanh()).exp(), validate_args=False))
 
         return Latent(standard_normal(origin), decode, infer, self.event.size)
