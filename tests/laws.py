@@ -321,6 +321,8 @@ def context_is_checked(case: Case) -> None:
     _refuses(ValueError, lambda: model(wrong), "context")
     if case.context:
         _refuses(ValueError, lambda: model(), "context")
+        other = torch.float32 if case.dtype == torch.float64 else torch.float64
+        _refuses(ValueError, lambda: model(case.contexts(3).to(other)), "give context.to")
 
 
 def patterns_are_checked(case: Case) -> None:

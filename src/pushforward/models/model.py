@@ -61,8 +61,13 @@ class Model(nn.Module, ABC):
             raise ValueError(f"this model takes no context, but received {received}")
         if self.context and (context is None or context.shape[-1:] != (self.context,)):
             raise ValueError(f"this model needs a context of shape (…, {self.context}), but received {received}")
-        if context is not None and not context.is_floating_point():
+        if context is None:
+            return None
+        if not context.is_floating_point():
             raise ValueError(f"a context is floating-point numbers, not {context.dtype}; convert it, as by c.float()")
+        own = next(self.parameters()).dtype
+        if context.dtype != own:
+            raise ValueError(f"the context is {context.dtype} and the model {own}; give context.to({own})")
         return context
 
     def to_json(self) -> dict[str, Any]:
