@@ -24,6 +24,7 @@ FARTHEST = 2.0**20
 ROUNDING = 1e-3
 """Of a value: the same number may have been of half precision."""
 TRUTHS = {"false": 0, "true": 1}
+"""How samples write truth values, and so how one may be asked for."""
 
 Number = float | int
 _ColumnKind = Literal["constant", "duplicate", "binary", "integer", "continuous", "categorical"]

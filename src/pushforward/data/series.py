@@ -286,10 +286,10 @@ def _grid(times: DatetimeIndex, where: str, interval: str) -> tuple[DatetimeInde
 def _of_business(times: DatetimeIndex, usual: str) -> tuple[str, ...]:
     """Business days, from Monday to Friday, where steps of a day leave out every weekend of several."""
     weeks = (times[-1] - times[0]).days // 7
-    return ("1B",) if usual == DAY and weeks >= FEWEST_WEEKS and bool((times.day_of_week < SATURDAY).all()) else ()
+    return ("1B",) if usual == DAILY and weeks >= FEWEST_WEEKS and bool((times.day_of_week < SATURDAY).all()) else ()
 
 
-DAY, SATURDAY = "86400s", 5
+DAILY, SATURDAY = "86400s", 5
 FEWEST_WEEKS = 2
 """In which no row is of a weekend: of one alone that may be chance."""
 INTERVALS = ("1YS", "1YE", "1QS", "1QE", "1MS", "1ME")
