@@ -252,6 +252,20 @@ def test_hidden_folders_hold_no_pictures(way: str, tmp_path: Path) -> None:
     assert data.entries("label").tolist() == ["ant"] * 3 + ["cat"] * 3 + ["dog"] * 3
 
 
+def test_folders_that_links_lead_to_hold_pictures(tmp_path: Path) -> None:
+    """A set of labels is often a folder of links; one that leads back up would have no end."""
+    for i, picture in enumerate(GREY):
+        place = tmp_path / "elsewhere" / f"animal-{i % 2}"
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(place / f"{i:03d}.png")
+    (tmp_path / "pets").mkdir()
+    for link, target in {"cat": "elsewhere/animal-0", "dog": "elsewhere/animal-1", "cat/up": "pets"}.items():
+        (tmp_path / "pets" / link).symlink_to(tmp_path / target, target_is_directory=True)
+    data = load(tmp_path / "pets", context="label")
+    assert len(data) == len(GREY)
+    assert data.context["label"].tolist() == [0] * 15 + [1] * 15
+
+
 def test_a_label_is_text(tmp_path: Path) -> None:
     folder = labelled(tmp_path / "pets")
     (folder / "ant").rename(folder / os.fsdecode(b"caf\xe9"))

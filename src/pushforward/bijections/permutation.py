@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from pushforward.bijections.bijection import Bijection
+from pushforward.bijections.transforms import transformed
 
 __all__ = ["Permutation"]
 
@@ -51,7 +52,7 @@ class Permutation(Bijection):
 
 
 def _reordered(x: Tensor, order: Tensor, back: Tensor) -> Tensor:
-    y: Tensor = _Reorder.apply(x, order, back)
+    y: Tensor = x.index_select(-1, order) if transformed() else _Reorder.apply(x, order, back)
     return y
 
 

@@ -17,6 +17,7 @@ from torch.nn.functional import pad
 
 from pushforward.bijections import spline_formulas, spline_tensors
 from pushforward.bijections.spline_tensors import MINIMUM
+from pushforward.bijections.transforms import transformed
 
 __all__ = ["RationalQuadratic"]
 
@@ -81,6 +82,8 @@ class RationalQuadratic:
         if parameters.shape != (self.parameters, *x.shape):
             expected = (self.parameters, *x.shape)
             raise ValueError(f"expected parameters of shape {expected}, received {tuple(parameters.shape)}")
+        if transformed():
+            return _plain(x, parameters, self.bins, self.bound, inverse)
         arguments = x.contiguous(), parameters.contiguous(), self.bins, self.bound, inverse
         if torch.is_grad_enabled() and (x.requires_grad or parameters.requires_grad):
             y, log_derivative = _Spline.apply(*arguments)
@@ -92,7 +95,7 @@ class RationalQuadratic:
 class _Spline(Function):
     """The spline or its inverse, with its gradient by hand, in few passes over memory.
 
-    A gradient that is to be differentiated itself is that of the plain formulas.
+    A gradient that is to be differentiated itself is that of plain operations.
     """
 
     @staticmethod
@@ -123,11 +126,15 @@ def _differentiable(
     inverse: bool,
 ) -> tuple[Tensor | None, ...]:
     """The gradients by what needs one, as functions that have gradients themselves."""
-    x, parameters = inputs
-    slopes = pad(parameters[2 * bins :].movedim(0, -1), (1, 1)).movedim(-1, 0)  # 0 means the derivative 1 at both ends
-    made = spline_formulas.applied(x, parameters[: 2 * bins], slopes, bound, inverse)
+    made = _plain(inputs[0], inputs[1], bins, bound, inverse)
     found = iter(grad(made, [t for t, of in zip(inputs, needed, strict=True) if of], gradients, create_graph=True))
     return tuple(next(found) if of else None for of in needed)
+
+
+def _plain(x: Tensor, parameters: Tensor, bins: int, bound: float, inverse: bool) -> tuple[Tensor, Tensor]:
+    """The spline or its inverse in operations that torch can differentiate and transform."""
+    slopes = pad(parameters[2 * bins :].movedim(0, -1), (1, 1)).movedim(-1, 0)  # 0 means the derivative 1 at both ends
+    return spline_formulas.applied(x, parameters[: 2 * bins], slopes, bound, inverse)
 
 
 def _passes(x: Tensor) -> ModuleType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -26,12 +26,10 @@ class BadPictureError(Exception):
 
 
 class Folder:
-    """The pictures under a folder, in order of their names."""
+    """The pictures under a folder and the folders that it links to, in order of their names."""
 
     def __init__(self, path: Path) -> None:
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        names = {str(p.relative_to(path)): p for p in files}
-        self.files = {name: p for name, p in names.items() if not _hidden(p.relative_to(path).parts)}
+        self.files = {str(p.relative_to(path)): p for p in sorted(_pictures(path))}
 
     def open(self, name: str) -> IO[bytes]:
         """The file of that name, to read."""
@@ -78,6 +76,22 @@ class Zip:
     def close(self) -> None:
         """Close the zip."""
         self.archive.close()
+
+
+def _pictures(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The pictures under a folder; a link back to a folder above it is not followed."""
+    real = folder.resolve()
+    if real in above:
+        return
+    try:
+        within = [p for p in folder.iterdir() if not _hidden([p.name])]
+    except PermissionError:
+        raise InputError(f"the folder {folder} may not be read; change its permissions or take it away") from None
+    for p in within:
+        if p.is_dir():
+            yield from _pictures(p, (*above, real))
+        elif p.suffix.lower() in SUFFIXES and p.is_file():
+            yield p
 
 
 def _hidden(parts: Iterable[str]) -> bool:
