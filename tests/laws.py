@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.dequantised import Dequantised
 from pushforward.distributions.law import Law, LowerBounded, pit
 from pushforward.distributions.likelihood import log_prob_values
+from pushforward.distributions.ordered import Ordered
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.errors import NoDensityError
 from pushforward.event import Block, Event
@@ -458,7 +458,7 @@ def pushforward_is_a_change_of_variables(case: Case) -> None:
 def conditionals_look_back_only(case: Case) -> None:
     """The parameters of component i depend on the components before i alone, and on each of these."""
     law = case.law(case.model())
-    if not isinstance(law, Autoregressive):
+    if not isinstance(law, Ordered):
         return
     x = case.patterns(16)  # a rectified unit may sleep at one of them
     for j in range(x.shape[-1]):
@@ -500,7 +500,7 @@ def pit_has_the_density_for_its_jacobian(case: Case) -> None:
 def pit_grows_with_its_component(case: Case) -> None:
     """After one beginning, a greater next component has a greater transform."""
     law = _transformed(case)
-    if not isinstance(law, Autoregressive):
+    if not isinstance(law, Ordered):
         return
     event = EVENTS[case.event]
     values = event.snap(torch.linspace(-1.0, 1.0, 5, dtype=case.dtype).unsqueeze(-1).expand(5, event.size))
@@ -529,7 +529,7 @@ def pit_spreads_discrete_patterns(case: Case) -> None:
 def laws_without_conditionals_refuse_the_transform(case: Case) -> None:
     """A law that has none says so, and what to ask instead."""
     law = case.law(case.model())
-    if not isinstance(_exact(law), (Autoregressive, Pushforward)):
+    if not isinstance(_exact(law), (Ordered, Pushforward)):
         _refuses(NoDensityError, lambda: pit(law, case.patterns(2)), "audit")
 
 
@@ -571,7 +571,7 @@ LAWS: list[Callable[[Case], None]] = [
 def _transformed(case: Case) -> Law | None:
     """The law whose own patterns its transform makes uniform, in double precision; of a dequantised one, its base."""
     law = _exact(case.law(case.model()))
-    return law if isinstance(law, (Autoregressive, Pushforward)) and case.dtype == torch.float64 else None
+    return law if isinstance(law, (Ordered, Pushforward)) and case.dtype == torch.float64 else None
 
 
 def _exact(law: Law) -> Law:

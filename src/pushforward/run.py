@@ -21,9 +21,9 @@ from torch.distributions import Distribution
 from pushforward.arguments import by_name, checked_seed, refuse_beyond_memory, whole_number
 from pushforward.data import Dataset, Schema, Splits, load, split
 from pushforward.data.context import ContextColumn
-from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.law import LowerBounded
 from pushforward.distributions.likelihood import log_prob_values
+from pushforward.distributions.ordered import Ordered
 from pushforward.errors import InputError, NoDensityError, RunError, options_of_model
 from pushforward.evidence import Kind, LogLikelihood
 from pushforward.families import FAMILIES, Family
@@ -334,7 +334,7 @@ class Run:
         return self.schema.decode(torch.cat(parts), context, given)
 
     def _completed(self, law: Distribution, prefix: Tensor) -> Tensor:
-        if not isinstance(law, Autoregressive):
+        if not isinstance(law, Ordered):
             raise InputError(
                 f"this {self.name} model cannot condition on what it models; use --model autoregressive "
                 "with one order, or fit with --context"

@@ -18,12 +18,12 @@ from laws import Case
 from pushforward import fitting, objectives, storage
 from pushforward.data import Schema
 from pushforward.distributions import factorised
-from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.dequantised import Dequantised
 from pushforward.distributions.factorised import Factorised
 from pushforward.distributions.implicit import Implicit
 from pushforward.distributions.latent import Latent
 from pushforward.distributions.law import LowerBounded
+from pushforward.distributions.ordered import Ordered
 from pushforward.distributions.pushforward import Pushforward
 from pushforward.distributions.scalar import ScalarMixture
 from pushforward.distributions.standard import Logistic
@@ -142,11 +142,11 @@ def a_mask_lets_each_component_see_itself(patch: pytest.MonkeyPatch) -> None:
 
 @mutant(on(laws.samples_agree_with_density, "autoregressive", "binary"))
 def sampling_forgets_what_was_drawn(patch: pytest.MonkeyPatch) -> None:
-    def sample(self: Autoregressive, sample_shape: tuple[int, ...] = ()) -> Tensor:
+    def sample(self: Ordered, sample_shape: tuple[int, ...] = ()) -> Tensor:
         x = self.origin.expand(self._extended_shape(torch.Size(sample_shape)))
         return Factorised(self.marginals, self.conditionals(x)).sample()
 
-    patch.setattr(Autoregressive, "sample", sample)
+    patch.setattr(Ordered, "sample", sample)
 
 
 # ---------------------------------------------------------------------------------------------------------- calibration

@@ -9,15 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.factorised import Factorised, Marginals
+from pushforward.distributions.ordered import Ordered
 from pushforward.networks.mixing import WindowMixing
 from pushforward.networks.steps import StepNetwork
 
 __all__ = ["Stepwise"]
 
 
-class Stepwise(Autoregressive):
+class Stepwise(Ordered):
     r"""The law :math:`\prod_{t, v} \frac1K \sum_k p_k(x_{t,v} \mid \text{what was observed before})`.
 
     A missing component, NaN, has no factor: for each pattern of what is missing this is an exact law of the rest, whose
@@ -45,7 +45,7 @@ class Stepwise(Autoregressive):
         context: Float[Tensor, "*batch c"] | None = None,
         mixing: WindowMixing | None = None,
     ) -> None:
-        super().__init__(networks[0], marginals, origin, context)
+        super().__init__(marginals, origin, context)
         self.networks = networks
         self.mixing = mixing
         self.steps = origin.shape[-1] // marginals.event.size

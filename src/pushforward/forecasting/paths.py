@@ -11,8 +11,8 @@ from torch.distributions import Distribution
 from pushforward.arguments import refuse_beyond_memory, whole_number
 from pushforward.data import Schema
 from pushforward.data.series import Steps, stamps_after
-from pushforward.distributions.autoregressive import Autoregressive
 from pushforward.distributions.mixture import Mixture
+from pushforward.distributions.ordered import Ordered
 from pushforward.distributions.stepwise import Stepwise
 from pushforward.errors import InputError
 from pushforward.forecasting.forecast import Forecast
@@ -66,7 +66,7 @@ def forecast(model: Model, schema: Schema, past: Steps, horizon: int, n: int = 2
 def goes_on(model: Model) -> bool:
     """Whether a model's law can be conditioned on a history, as no other family's and no mixture of orders can."""
     context = torch.zeros(model.context, device=_device(model)) if model.context else None
-    return isinstance(model(context), Autoregressive)
+    return isinstance(model(context), Ordered)
 
 
 def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> Float[Tensor, "n h v"]:
@@ -92,14 +92,14 @@ def _paths(model: Model, schema: Schema, past: Steps, horizon: int, n: int) -> F
     return paths[:, begun:].cpu()
 
 
-def _conditional(law: Distribution) -> Autoregressive:
+def _conditional(law: Distribution) -> Ordered:
     """The law, if it can be conditioned on how a pattern begins."""
     if isinstance(law, Mixture):
         raise InputError(
             "a model of several orders cannot be conditioned on a history; "
             "fit with --set orders=1 or --set architecture=steps"
         )
-    if not isinstance(law, Autoregressive):
+    if not isinstance(law, Ordered):
         raise InputError("only an autoregressive model can go on from a history; fit --model autoregressive")
     return law
 
