@@ -34,6 +34,7 @@ LAYERS = [
     {"record"},
     {"run"},
     {"sides", "feeding"},
+    {"beginning"},
     {"fitting", "judging", "scoring", "calibration", "fans"},
     {"reporting"},
     {"comparison"},

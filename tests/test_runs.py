@@ -428,7 +428,7 @@ def test_tensorboard_files_are_written_where_they_are_wanted(tmp_path: Path) -> 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("within", ["_first_checkpoint", "stream_of"])
+@pytest.mark.parametrize("within", ["first_checkpoint", "stream_of"])
 def test_who_stops_it_before_the_first_step_can_go_on(
     within: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

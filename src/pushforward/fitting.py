@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import platform
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pushforward.arguments import by_name, checked_seed, whole_number
-from pushforward.data import Dataset, Schema, Splits, load, split
-from pushforward.data.keep import keep
+from pushforward.beginning import described, first_checkpoint, match_of, python_command, save, versions
+from pushforward.data import Schema, Splits, load, split
 from pushforward.errors import DivergedError, InputError
 from pushforward.families import configure, family
 from pushforward.feeding import HELD_OUT_AT_MOST, batch_of, held_out, stream_of
 from pushforward.record import FORMAT
 from pushforward.run import Run
 from pushforward.storage import new_directory, refuse_existing, write_json, write_tensors
-from pushforward.training.game import compiled, require_compiler
+from pushforward.training.game import require_compiler
 from pushforward.training.loop import Hooks, Observer, Settings, isolated_randomness, play
 from pushforward.training.metrics import MetricsFile
 from pushforward.training.schedule import Leg, parse_budget
@@ -34,8 +31,6 @@ from pushforward.training.stream import Stream, seed_of
 __all__ = ["DEFAULT_BUDGET", "device_named", "fit", "resume"]
 
 DEFAULT_BUDGET = "1m"
-PREPARED_WITH = 4096
-"""Patterns that data-dependent initialisation sees."""
 
 
 def fit(
@@ -116,14 +111,14 @@ def fit(
                 "legs": [leg.to_json()],
                 "seed": seed,
                 "schema": schema.to_json(),
-                "data": _describe(dataset, parts, _keep(dataset, draft)),
+                "data": described(dataset, parts, draft),
                 "tensorboard": tensorboard,
-                "command": command or _python_command(source, model, steps, budget, seed),
-                "versions": _versions(),
+                "command": command or python_command(source, model, steps, budget, seed),
+                "versions": versions(),
                 "results": {},
             }
             write_json(draft / "run.json", record)
-            _first_checkpoint(Run(draft, where), parts)
+            first_checkpoint(Run(draft, where), parts)
         run = Run(place, where)
         match, status = _played(run, parts, signals, observe)
     return _ended(run, match, parts, status)
@@ -173,14 +168,14 @@ def resume(
 def _played(run: Run, parts: Splits, signals: StopSignals, observe: Observer | None) -> tuple[Match, str]:
     """The run's legs played from its newest checkpoint on, until a signal asks to stop, and how that ended."""
     settings = Settings(**run.record["settings"])
-    match = _match(run, settings)
+    match = match_of(run, settings)
     match.restore(*run.checkpoints.latest())
     stream = stream_of(run, parts.train)
     tensorboard = bool(run.record["tensorboard"])
     with MetricsFile(run.directory / "metrics.jsonl", match.counters.step, tensorboard) as metrics:
         hooks = Hooks(
             held_out=held_out(run, match, parts.validation),
-            save=lambda: _save(run, match),
+            save=lambda: save(run, match),
             record=metrics,
             observe=observe or (lambda status: None),
             stop=lambda: signals.received is not None,
@@ -271,66 +266,3 @@ def _refuse_foreign(place: Path) -> None:
     """Only a run or an empty folder is replaced, whatever was said: anything else may be dear to someone."""
     if place.exists() and not (place / "run.json").is_file() and not (place.is_dir() and not any(place.iterdir())):
         raise InputError(f"{place} is not a run, and --force replaces nothing else; choose another --out")
-
-
-def _match(run: Run, settings: Settings) -> Match:
-    game = run.family.game(run.fresh_model(), **run.record["game"])
-    return Match(compiled(game) if settings.compile else game)
-
-
-def _save(run: Run, match: Match) -> None:
-    run.checkpoints.save(match.tensors(), match.record())
-
-
-def _first_checkpoint(run: Run, parts: Splits) -> None:
-    """What training starts from, so that a run can be resumed from the moment it exists."""
-    run.checkpoints.directory.mkdir()
-    try:
-        model = run.fresh_model()
-        Match(run.family.game(model, **run.record["game"]))
-    except (ValueError, RuntimeError) as error:
-        raise InputError(f"the {run.name} cannot be built: {error}; mend the options given by --set") from None
-    batch = batch_of(run, parts.train.thinned(PREPARED_WITH, run.seed))
-    with isolated_randomness(run.device), torch.no_grad():
-        torch.manual_seed(seed_of(run.seed, "prepare"))
-        model.prepare(batch.x, batch.context)
-    _save(run, Match(run.family.game(model, **run.record["game"])))
-
-
-def _keep(dataset: Dataset, directory: Path) -> tuple[dict[str, Any], bool]:
-    """Where the data can be read again, and whether that is inside the run: data from memory are kept there."""
-    if dataset.origin is not None:
-        return dataset.origin, False
-    return keep(dataset, directory), True
-
-
-def _describe(dataset: Dataset, parts: Splits, kept: tuple[dict[str, Any], bool]) -> dict[str, Any]:
-    origin, inside = kept
-    return {
-        "origin": origin,
-        "inside": inside,
-        "fingerprint": dataset.fingerprint(),
-        "name": dataset.name,
-        "description": dataset.describe(),
-        "skipped": dataset.skipped,
-        "train": len(parts.train),
-        "validation": len(parts.validation),
-        "test": len(parts.test),
-        "repeated": parts.repeated,
-        "note": parts.note,
-    }
-
-
-def _python_command(source: Any, model: str, steps: int | None, budget: Any, seed: int) -> str:
-    length = f"steps={steps}" if steps is not None else f"budget={budget!r}"
-    what = repr(str(source)) if isinstance(source, (str, Path)) else "data"
-    return f"pushforward.fit({what}, {model!r}, {length}, seed={seed})"
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: version(name) for name in ("pushforward", "torch", "numpy", "scikit-learn")}
-    return {
-        **packages,
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-    }
