@@ -11,6 +11,8 @@ from torch.func import functional_call, grad, hessian, vmap
 from laws import Case, cases, seeded
 from pushforward.bijections import CircularRationalQuadratic, Permutation, RationalQuadratic
 from pushforward.bijections.univariate import Univariate
+from pushforward.event import Event
+from pushforward.models.autoregressive import TransformerAutoregressive
 from pushforward.models.model import Model
 from pushforward.objectives import negative_log_likelihood
 
@@ -70,6 +72,16 @@ def test_derivatives_of_splines(g: Univariate, inverse: bool) -> None:
     with torch.no_grad(), forward_ad.dual_level():  # where no gradient is asked for, a derivative may be
         carried = forward_ad.unpack_dual(move(forward_ad.make_dual(x, torch.ones_like(x)), theta)[0])
     torch.testing.assert_close((carried.primal, carried.tangent), (image, log_slope.exp()))
+
+
+def test_attention_has_second_derivatives() -> None:
+    with seeded(3):
+        law = TransformerAutoregressive(Event.continuous(3), width=8, layers=1, heads=2).double()()
+        x = torch.randn(3, dtype=torch.float64)
+    bent = hessian(law.log_prob)(x)
+    steps = 1e-5 * torch.eye(3, dtype=torch.float64)
+    change = [(grad(law.log_prob)(x + step) - grad(law.log_prob)(x - step)) / 2e-5 for step in steps]
+    torch.testing.assert_close(bent, torch.stack(change), rtol=1e-5, atol=1e-8)
 
 
 def test_permutations_carry_derivatives() -> None:

@@ -32,8 +32,8 @@ class Block:
             ``categorical`` (codes 0, …, K − 1 whose order means nothing).
         size: How many components.
         width: The grid's step in encoded units; 0 for continuous, 1 for binary and categorical.
-        low: The smallest value that can occur (also the grid's anchor), or ``None`` if there is none.
-        high: The largest value that can occur, or ``None``.
+        low: The smallest value of a grid that can occur (also its anchor), or ``None`` if there is none.
+        high: The largest value of a grid with a smallest one, or ``None``.
     """
 
     kind: Measure
@@ -47,8 +47,12 @@ class Block:
             raise ValueError(f"a block is {', '.join(get_args(Measure))}, not {self.kind!r}")
         if self.size < 1:
             raise ValueError(f"a block needs at least one component, not {self.size}")
-        if (self.kind == "continuous") != (self.width == 0.0) or self.width < 0:
+        if (self.kind == "continuous") != (self.width == 0.0) or not 0 <= self.width < math.inf:
             raise ValueError(f"a {self.kind} block cannot have width {self.width}")
+        if self.kind == "continuous" and (self.low, self.high) != (None, None):
+            raise ValueError("a continuous block has no limits; take values between limits to the line first, as Logit")
+        if self.high is not None and (self.low is None or not self.low < self.high < math.inf):
+            raise ValueError(f"a block with the largest value {self.high} cannot have the smallest {self.low}")
         if self.kind == "categorical" and (self.low != 0 or self.high is None or self.high < 1):
             raise ValueError("a categorical block has codes from 0 to at least 1")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from pushforward.bijections.bijection import Bijection
-from pushforward.bijections.transforms import transformed
+from pushforward.networks.transforms import transformed
 
 __all__ = ["Permutation"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,7 +18,7 @@ from torch.nn.functional import pad
 
 from pushforward.bijections import spline_formulas, spline_tensors
 from pushforward.bijections.spline_tensors import MINIMUM
-from pushforward.bijections.transforms import transformed
+from pushforward.networks.transforms import transformed
 
 __all__ = ["RationalQuadratic"]
 
@@ -26,8 +27,8 @@ def check(bins: int, bound: float) -> None:
     """Raise a ``ValueError`` for bins or a bound that no spline can have."""
     if not 2 <= bins < 1 / MINIMUM:
         raise ValueError(f"a spline needs 2 … {1 / MINIMUM - 1:.0f} bins, not {bins}")
-    if not bound > 0:
-        raise ValueError(f"a spline's bound is positive, unlike {bound}")
+    if not 0 < bound < math.inf:
+        raise ValueError(f"a spline's bound is positive and finite, unlike {bound}")
 
 
 @dataclass(frozen=True)

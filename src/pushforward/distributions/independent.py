@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, kl_divergence, register_kl
 
 __all__ = ["independent"]
 
@@ -15,6 +15,14 @@ class _Independent(Independent[Distribution]):
     def log_prob(self, value: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch"]:
         log_prob: Tensor = self.base_dist.log_prob(value)
         return log_prob.sum(-1)
+
+
+def _divergence(p: _Independent, q: _Independent) -> Float[Tensor, "*batch"]:
+    divergence: Tensor = kl_divergence(p.base_dist, q.base_dist).sum(-1)
+    return divergence
+
+
+register_kl(_Independent, _Independent)(_divergence)
 
 
 def independent(law: Distribution) -> Independent[Distribution]:

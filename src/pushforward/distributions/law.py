@@ -35,6 +35,12 @@ class Law(Distribution):
         """The floating type of its patterns, ``None`` where it takes any."""
         return None
 
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Distribution:
+        """Refused: a law's batch shape is that of its context, and densities broadcast without being told."""
+        raise NotImplementedError(
+            f"{type(self).__name__} takes its batch shape from the context: expand that, or draw with a sample shape"
+        )
+
     @abstractmethod
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw patterns of shape ``sample_shape + batch_shape + event_shape``, without gradient."""
@@ -136,6 +142,8 @@ _CASTS = {torch.float32: "float()", torch.float64: "double()", torch.float16: "h
 
 
 def _check_type(law: Law, x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise ValueError(f"patterns are a tensor, not {type(x).__name__}; convert them by torch.as_tensor(x)")
     if not x.is_floating_point():
         raise ValueError(f"patterns are floating-point numbers, not {x.dtype}; convert them, as by x.float()")
     own = law.dtype

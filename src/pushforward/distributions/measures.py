@@ -105,7 +105,7 @@ class Categorical:
 
     def log_prob(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n m"]:
         """Log-probabilities, −∞ for codes that do not exist."""
-        code = y.round().clamp(0, self.place.shape[1] - 1)
+        code = y.nan_to_num().round().clamp(0, self.place.shape[1] - 1)
         log_p = self._log_probabilities(parameters).gather(-1, code.long().unsqueeze(-1)).squeeze(-1)
         return torch.where(y == code, log_p, -torch.inf)
 
@@ -128,7 +128,7 @@ class Categorical:
 
 
 class Density:
-    """Continuous components, by the density of a law of one number; beyond their range there is nothing.
+    """Continuous components, by the density of a law of one number.
 
     Arguments:
         event: The components.
@@ -150,14 +150,13 @@ class Density:
 
     def log_prob(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> Float[Tensor, "*n m"]:
         """Log-densities."""
-        outside = (y < self.event.low.to(y)) | (y > self.event.high.to(y))
         density: Tensor = self.law.log_density(y, self._each(parameters))
-        return density.masked_fill(outside, -torch.inf)
+        return density
 
     def step(self, y: Float[Tensor, "*n m"], parameters: Float[Tensor, "*n p"]) -> tuple[Tensor, Tensor]:
-        """The distribution function; the ends of the range collect what lies beyond."""
-        u, low, high = self.law.cdf(y, self._each(parameters)), self.event.low.to(y), self.event.high.to(y)
-        return u.masked_fill(y <= low, 0.0), u.masked_fill(y >= high, 1.0)
+        """The distribution function, twice."""
+        u: Tensor = self.law.cdf(y, self._each(parameters))
+        return u, u
 
     def draw(self, parameters: Float[Tensor, "*n p"], shape: torch.Size) -> Float[Tensor, "*shape n m"]:
         """Draws, which may lie beyond the range."""

@@ -26,6 +26,9 @@ class Pushforward(Law):
         bijection: The map f.
         context: The context c, if f takes one.
 
+    Raises:
+        ValueError: If the base's events are not vectors.
+
     Example:
         >>> from torch.distributions import Independent, Normal
         >>> from pushforward.bijections import Affine
@@ -39,6 +42,11 @@ class Pushforward(Law):
     def __init__(
         self, base: Distribution, bijection: Bijection, context: Float[Tensor, "*batch c"] | None = None
     ) -> None:
+        if len(base.event_shape) != 1:
+            raise ValueError(
+                f"a base of vectors has an event shape of one axis, not {tuple(base.event_shape)}; "
+                "torch.distributions.Independent(base, 1) makes one of independent numbers"
+            )
         super().__init__(base.batch_shape, base.event_shape)
         self.base = base
         self.bijection = bijection

@@ -88,8 +88,7 @@ class MaskedAutoregressive(Model):
             return members[0].natural(context)
         return Mixture(members, _origin(self.event.size, self, context), context)
 
-    @torch.no_grad()
-    def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+    def _prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> None:
         """Start from how often each value of a discrete component occurs in a first batch, real ones from lines."""
         for member in self._members():
             member.start(x, context)
@@ -216,15 +215,15 @@ class TransformerAutoregressive(Model):
         super().__init__(event, context, **shape, components=components, conditionals=conditionals)
         self.marginals = Marginals(event, components, conditionals)
         self.network = ComponentTransformer(event, self.marginals.counts, width, layers, heads, context)
-        self.prepare(torch.zeros(0, event.size))
+        with torch.no_grad():
+            self._prepare(torch.zeros(0, event.size), None)
 
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Autoregressive:
         """The law, with the batch shape of the context."""
         context = self.checked(context)
         return Autoregressive(self.network, self.marginals, _origin(self.event.size, self, context), context)
 
-    @torch.no_grad()
-    def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+    def _prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> None:
         """Start from how often each value of a discrete component occurs in a first batch; real ones near theirs."""
         bias = self.marginals.initial(x)
         if len(x) >= ENOUGH:

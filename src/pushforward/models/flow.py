@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
@@ -92,9 +91,8 @@ class Flow(Model):
         law: Distribution = self.dequantisation(Pushforward(self.base(origin), self.bijection, context), context)
         return law
 
-    @torch.no_grad()
-    def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+    def _prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> None:
         """Standardise the patterns of a first batch, discrete components spread over their cells; then see the base."""
-        x, context = self.dequantisation.prepared_with(x), self.checked(context)
+        x = self.dequantisation.prepared_with(x)
         self.bijection.prepare(x, context)
         self.base.prepare(self.bijection.inverse(x, context)[0])

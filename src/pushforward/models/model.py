@@ -44,8 +44,26 @@ class Model(nn.Module, ABC):
     def forward(self, context: Float[Tensor, "*batch c"] | None = None) -> Distribution:
         """The law of patterns, given a context of shape ``(*batch, C)`` where the model has one."""
 
+    @torch.no_grad()
     def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
-        """Initialise what depends on data from a first batch; most families have nothing to do here."""
+        """Initialise what depends on data from a first batch.
+
+        Raises:
+            ValueError: If they are no patterns of the event, or not finite.
+        """
+        size, own = self.event.size, next(self.parameters()).dtype
+        if x.dim() != 2 or x.shape[1] != size or x.dtype != own:
+            received = f"{tuple(x.shape)} of {x.dtype}"
+            raise ValueError(f"a first batch has the shape (n, {size}) and the type {own}, not {received}")
+        if bool((x.isinf() | (x.isnan() & (not self.takes_missing))).any()):
+            raise ValueError("a first batch holds values that are not finite; leave those patterns out")
+        context = self.checked(context)
+        if context is not None and context.shape[:-1] != x.shape[:1]:
+            raise ValueError(f"a first batch of {len(x)} patterns has as many contexts, not {tuple(context.shape)}")
+        self._prepare(x, context)
+
+    def _prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> None:
+        """What a family does with a first batch; most have nothing to do here."""
 
     def penalty(self) -> Float[Tensor, ""] | float:
         """What training adds to the loss of a batch, in nats a pattern: minus the log-density of a prior of weights."""
@@ -56,6 +74,8 @@ class Model(nn.Module, ABC):
 
     def checked(self, context: Float[Tensor, "*batch c"] | None) -> Float[Tensor, "*batch c"] | None:
         """The context as given, or a ``ValueError`` that names what was expected and what was received."""
+        if context is not None and not isinstance(context, Tensor):
+            raise ValueError(f"a context is a tensor, not {type(context).__name__}; convert it by torch.as_tensor(c)")
         received = "none" if context is None else f"one of shape {tuple(context.shape)}"
         if self.context == 0 and context is not None:
             raise ValueError(f"this model takes no context, but received {received}")

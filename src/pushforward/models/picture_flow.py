@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import Distribution
@@ -53,7 +52,6 @@ class PictureFlow(Model):
         law: Distribution = self.dequantisation(Pushforward(standard_normal(origin), self.bijection, context), context)
         return law
 
-    @torch.no_grad()
-    def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+    def _prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> None:
         """Standardise what every link makes of the patterns of a first batch."""
-        self.bijection.prepare(self.dequantisation.prepared_with(x), self.checked(context))
+        self.bijection.prepare(self.dequantisation.prepared_with(x), context)

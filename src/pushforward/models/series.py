@@ -92,7 +92,7 @@ class StepAutoregressive(Model):
             for network in self._members():
                 network.head.last.bias.copy_(self.marginals.initial())
 
-    def prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None = None) -> None:
+    def _prepare(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> None:
         """Take usual moves, cycles and a linear autoregression from a first batch."""
         first, *others = self._members()
         first.fit(x, context)

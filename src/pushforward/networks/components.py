@@ -95,7 +95,7 @@ class ComponentTransformer(nn.Module):
     def _read(self, x: Float[Tensor, "n k"], which: slice) -> Float[Tensor, "n k width"]:
         """The embedding of the values of some consecutive components."""
         categories, starts = self.categories[which], self.starts[which]
-        code = x.round().clamp(min=0).minimum(categories - 1).where(categories > 0, 0.0)
+        code = x.nan_to_num().round().clamp(min=0).minimum(categories - 1).where(categories > 0, 0.0)
         scale = tame(x).where(categories == 0, 1.0)
         read: Tensor = self.table[starts + code.long()] * scale.unsqueeze(-1)
         return read

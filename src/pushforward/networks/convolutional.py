@@ -87,6 +87,6 @@ class BesidePicture(Convolutional):
     ) -> Float[Tensor, "outputs n*h*w"]:
         """The outputs at every pixel of every picture."""
         assert context is not None
-        size = x[0].numel()
+        size = x.shape[1:].numel()
         picture, rest = context[:, :size].view_as(x), context[:, size:]
         return super().columns(torch.cat([x, picture], 1), rest)

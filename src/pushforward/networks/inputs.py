@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import hardtanh
 
-__all__ = ["FARTHEST", "tame"]
+__all__ = ["farthest", "tame"]
 
 FARTHEST = 1e6
 """In the standardised units of patterns, where nothing else lies; a few layers' products of it do not overflow."""
+
+
+def farthest(dtype: torch.dtype) -> float:
+    """``FARTHEST``, or the largest number of a type that does not reach so far."""
+    return min(FARTHEST, torch.finfo(dtype).max)
 
 
 def tame(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -18,8 +24,8 @@ def tame(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     A law stays exact by it: what a conditional makes of the components before it is its own affair.
 
     Example:
-        >>> import torch
         >>> tame(torch.tensor([0.5, -1e30]))
         tensor([ 5.0000e-01, -1.0000e+06])
     """
-    return hardtanh(x, -FARTHEST, FARTHEST)  # a clamp whose gradient is one operation
+    most = farthest(x.dtype)
+    return hardtanh(x, -most, most)  # a clamp whose gradient is one operation

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, addmm, mm, nn, relu_
 from torch.nn.functional import linear, relu
 
-from pushforward.networks.inputs import FARTHEST, tame
+from pushforward.networks.inputs import farthest, tame
 
 __all__ = ["MaskedLinear", "MaskedMLP"]
 
@@ -155,7 +155,8 @@ class MaskedMLP(nn.Module):
         hidden = [_joined(self.first, self.context), *map(_joined, cast(Iterable[MaskedLinear], self.blocks))]
         last = _joined(self.last)
         skip = None if self.skip is None else self.skip.free().roll(self.context, 1)
-        seen = _Rows(last.new_empty(1 + self.first.in_features, n), -FARTHEST, FARTHEST)
+        most = farthest(last.dtype)
+        seen = _Rows(last.new_empty(1 + self.first.in_features, n), -most, most)
         if context is not None:
             seen.append(context.T)
         layers = [_Rows(last.new_empty(1 + self.first.out_features, n), 0.0, math.inf) for _ in hidden]
@@ -190,6 +191,7 @@ class _Rows:
     def append(self, block: Float[Tensor, "rows n"]) -> None:
         """Add the next rows."""
         start, self.count = self.count, self.count + block.shape[0]  # quicker than len(block)
+        block = block.to(self.memory.dtype)  # autocast makes products in another
         if torch.is_grad_enabled():
             self.rows = torch.cat([self.rows, block.clamp(*self.limits)])
         else:

@@ -75,14 +75,14 @@ class CausalPictureNetwork(nn.Module):
     def forward(self, x: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n p"]:
         """The parameters of every conditional, in one pass."""
         c, h, w = self.shape
-        values = x.view(-1, h, w, c)
+        values = x.view(len(x), h, w, c)
         picture = values.permute(0, 3, 1, 2) - self.border  # (n, C, H, W), stored as it came
         rows, pixels = self._biases(context)
         above = pad(self.link(relu(self.rows(picture, rows))), (0, 0, 1, -1))  # each row is told those above it
         features = self.pixels(pad(picture, (1, -1)), pixels + above)
-        flat = features.permute(0, 2, 3, 1).reshape(-1, features.shape[1])  # (n·H·W, width)
-        y: Tensor = self.head(values.reshape(-1, c), flat)
-        return y.reshape(len(x), -1)
+        flat = features.permute(0, 2, 3, 1).flatten(0, 2)  # (n·H·W, width)
+        y: Tensor = self.head(values.flatten(0, 2), flat)
+        return y.reshape(len(x), h * w * y.shape[-1])
 
     def walk(
         self, n: int, context: Float[Tensor, "n c"] | None

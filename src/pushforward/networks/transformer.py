@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import gelu, scaled_dot_product_attention
+
+from pushforward.networks.transforms import transformed
 
 __all__ = ["Cache", "CausalTransformer"]
 
@@ -74,7 +78,7 @@ class _Layer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         query, key, value = self._read(tokens)
-        return self._finish(tokens, scaled_dot_product_attention(query, key, value, is_causal=True))
+        return self._finish(tokens, _attention(query, key, value))
 
     def step(self, tokens: Float[Tensor, "n 1 width"], cache: Cache, place: int) -> Float[Tensor, "n 1 width"]:
         query, *new = self._read(tokens)
@@ -95,3 +99,9 @@ class _Layer(nn.Module):
         tokens = tokens + self.write(seen.transpose(1, 2).flatten(-2))
         y: Tensor = tokens + self.down(gelu(self.up(self.norms[1](tokens))))
         return y
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor) -> Float[Tensor, "n heads t part"]:
+    """Causal attention; torch's quick kernels for it have one derivative, by one row at a time."""
+    with sdpa_kernel(SDPBackend.MATH) if transformed() else nullcontext():
+        return scaled_dot_product_attention(query, key, value, is_causal=True)
