@@ -204,6 +204,10 @@ def test_prefix_and_rest_make_the_whole(name: str) -> None:
     for k in range(MIXED.size + 1):
         whole = law.log_prob_prefix(x[:, :k]) + law.given(x[:, :k]).log_prob(x[:, k:])
         assert torch.allclose(whole, law.log_prob(x), atol=1e-10)
+    first, then, last = x[:, :1], x[:, 1:3], x[:, 3:]
+    steps = law.given(first).log_prob_prefix(then) + law.given(first).given(then).log_prob(last)
+    assert torch.allclose(law.log_prob_prefix(first) + steps, law.log_prob(x), atol=1e-10)
+    assert law.given(first[0]).given(then).sample((2,)).shape == (2, 9, last.shape[1])
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,19 @@ class Given(Law):
         whole = torch.cat([self.prefix.expand(*rest.shape[:-1], k), rest], -1)
         return self.law.log_prob_each(whole)[..., k:].sum(-1)
 
+    def log_prob_prefix(self, prefix: Float[Tensor, "*batch j"]) -> Float[Tensor, "*batch"]:
+        """The exact log-density of the next j components, whatever follows."""
+        return self.law.log_prob_prefix(self._begun(prefix)) - self.law.log_prob_prefix(self.prefix)
+
+    def given(self, prefix: Float[Tensor, "*batch j"]) -> Given:
+        """The exact law of what follows the next j components too."""
+        return self.law.given(self._begun(prefix))
+
+    def _begun(self, more: Float[Tensor, "*batch j"]) -> Float[Tensor, "*batch k+j"]:
+        """The first components and those that follow."""
+        batch = torch.broadcast_shapes(more.shape[:-1], self.batch_shape)
+        return torch.cat([self.prefix.expand(*batch, -1), more.expand(*batch, -1)], -1)
+
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Draw what follows."""
         k = self.prefix.shape[-1]
