@@ -567,6 +567,14 @@ def test_samples_under_a_context(shelf: Shelf, tmp_path: Path) -> None:
     assert len(samples) == 7 and (samples["sold"] == 1).all()
 
 
+def test_a_name_may_hold_the_sign_between_name_and_value(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    pd.DataFrame(x, columns=["x=y", "x"]).to_csv(tmp_path / "t.csv", index=False)
+    succeed("fit", tmp_path / "t.csv", "--model", "autoregressive", "--steps", 2, "--out", tmp_path / "run")
+    succeed("sample", tmp_path / "run", "-n", 5, "--given", "x=y=0.5", "--out", tmp_path / "s.csv")
+    assert (pd.read_csv(tmp_path / "s.csv")["x=y"] == 0.5).all()
+
+
 def test_an_audit_of_two_files_and_of_a_run(shelf: Shelf, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     value = succeed("audit", shelf.table, shelf.samples, "--out", page, "--json").json

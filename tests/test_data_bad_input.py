@@ -347,3 +347,13 @@ def test_damaged_files_raise_nothing_but_input_errors(
             assert len(load(path)) > 0
         except InputError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("cell", ["68.2%", "$12.34", "12 €", "£1.5"])
+def test_numbers_with_a_sign_are_named(cell: str, tmp_path: Path) -> None:
+    lines = [f"{cell},{i}" for i in range(100)]
+    (tmp_path / "t.csv").write_text("\n".join(["a b,c", *lines]))
+    with pytest.raises(InputError) as raised:
+        load(tmp_path / "t.csv")
+    assert f"holds the text '{cell}'" in str(raised.value)
+    assert "without a sign of currency or per cent; drop it with --drop 'a b'" in str(raised.value)

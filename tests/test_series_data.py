@@ -140,7 +140,7 @@ def test_a_file_without_a_header_and_without_times(tmp_path: Path) -> None:
     for source in (tmp_path / "s.txt", tmp_path / "s.npy", tmp_path / "u.NPY", x, torch.from_numpy(x)):
         data = pf.load(source, series=True)
         assert np.allclose(unrolled(data.windows), x) and not data.context and data.columns == ("x0", "x1", "x2")
-        assert data.windows.shape[1] == default_window("") == 120
+        assert default_window("") == 120 and data.windows.shape[1] == 40  # a tenth of the steps
 
 
 def test_parts_follow_each_other_and_no_window_lies_across_two() -> None:
@@ -151,8 +151,44 @@ def test_parts_follow_each_other_and_no_window_lies_across_two() -> None:
     assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [781, 5, 5]
     assert len(steps[1]) == len(steps[2]) == 100  # held-out windows do not overlap
     assert np.shares_memory(parts.train.windows, data.windows)
-    with pytest.raises(InputError, match="smaller --window"):
+    with pytest.raises(InputError, match="about 200 are needed, or --window 10 at most"):
         split(pf.load(np.arange(100.0), series=True, window=20))
+    assert len(split(pf.load(np.arange(100.0), series=True, window=10)).test) == 1
+    with pytest.raises(InputError, match="--window 5 at most"):
+        split(pf.load(np.arange(48.0), series=True))
+    assert len(split(pf.load(np.arange(48.0), series=True, window=5)).test) == 1
+
+
+@pytest.mark.parametrize("steps", [120, 280, 400, 730, 1199, 1200, 5000])
+def test_a_default_window_leaves_enough_to_judge_by(steps: int) -> None:
+    parts = split(pf.load(np.arange(float(steps)), series=True))
+    assert len(parts.train) >= 20 and min(len(parts.validation), len(parts.test)) >= 1
+
+
+DAYS = pd.date_range("2022-01-01", periods=40, freq="D")
+
+
+@pytest.mark.parametrize("written", ["%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%B %d, %Y"])
+def test_days_and_months_are_told_apart_by_the_whole_column(written: str) -> None:
+    steps = read_steps(pd.DataFrame({"t": DAYS.strftime(written), "x": range(40)}), "s", "t", Selection())
+    assert steps.interval == "86400s" and not np.isnan(steps.values).any()
+    assert steps.stamps is not None and steps.stamps[0] == DAYS[0].timestamp()
+
+
+def test_points_mean_that_days_come_first() -> None:
+    minutes = pd.date_range("2022-03-05", periods=100, freq="min")
+    steps = read_steps(pd.DataFrame({"t": minutes.strftime("%d.%m.%Y %H:%M"), "x": range(100)}), "s", "t", Selection())
+    assert steps.stamps is not None and steps.stamps[-1] == minutes[-1].timestamp()
+
+
+def test_days_that_may_be_months_are_asked_about() -> None:
+    months = pd.date_range("1990-01-01", periods=30, freq="MS").strftime("%d/%m/%Y")
+    with pytest.raises(InputError, match=r"row 1, column 't' holds '01/01/1990', and nothing .* days from its months"):
+        read_steps(pd.DataFrame({"t": months, "x": range(30)}), "s", "t", Selection())
+    table = pd.DataFrame({"t": DAYS.strftime("%d/%m/%Y"), "x": range(40)})
+    table.loc[5, "t"] = "06/31/2022"
+    with pytest.raises(InputError, match=r"row 6, column 't' holds '06/31/2022', which is no time"):
+        read_steps(table, "s", "t", Selection())
 
 
 def test_encoding_is_exact_and_leaves_gaps() -> None:

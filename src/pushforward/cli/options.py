@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -60,13 +61,14 @@ def assignments(pairs: list[str] | None) -> dict[str, Any]:
     return options
 
 
-def texts(pairs: list[str] | None) -> dict[str, str]:
-    """``name=value`` pairs, each value as it is written."""
+def texts(pairs: list[str] | None, known: Iterable[str] = ()) -> dict[str, str]:
+    """``name=value`` pairs, each value as it is written; a known name may hold the sign itself."""
     from pushforward.errors import InputError
 
     found: dict[str, str] = {}
     for pair in pairs or []:
-        name, sign, text = pair.partition("=")
+        name = max((each for each in known if pair.startswith(f"{each}=")), key=len, default=pair.partition("=")[0])
+        sign, text = pair[len(name) : len(name) + 1], pair[len(name) + 1 :]
         if not sign or not name:
             raise InputError(f"{pair!r} is not of the form name=value")
         if name in found:

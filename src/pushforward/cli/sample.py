@@ -36,6 +36,6 @@ def sample(
     refuse_existing(out, force)
     run = Run(directory)
     with working("drawing"):
-        drawn = run.sample(n, seed, options.texts(given) or None)
+        drawn = run.sample(n, seed, options.texts(given, run.schema.names) or None)
     export(drawn, out, force=force)
     print_json({"n": n, "seed": seed, "out": str(out)}) if as_json else print(f"{drawn.describe()} → {out}")

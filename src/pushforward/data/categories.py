@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pushforward.data.selection import dropping
+
 __all__ = ["MOST_LEVELS", "Categories", "Coder", "Form", "Level", "is_named"]
 
 Array = NDArray[Any]
@@ -114,7 +116,7 @@ class Coder:
         """What is wrong then, and what to do."""
         return (
             f"column {self.name!r} has more than {MOST_LEVELS:,} different texts, as identities and free text do; "
-            f"drop it with --drop {self.name}"
+            f"drop it with {dropping(self.name)}"
         )
 
     def add(self, column: Any) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -125,7 +126,9 @@ class ContextColumn:
     def value(self, given: Mapping[str, Any]) -> Level:
         """The value asked for by name: a name where it has some, else a number."""
         if self.name not in given:
-            raise InputError(f"the model is conditioned on {self.name!r}; give --given {self.name}=VALUE")
+            raise InputError(
+                f"the model is conditioned on {self.name!r}; give --given {shlex.quote(self.name + '=VALUE')}"
+            )
         if self.names is not None:
             code = self.names.asked(given[self.name])
             return self.categories[code] if code >= 0 else str(given[self.name])

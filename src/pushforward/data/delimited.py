@@ -142,7 +142,12 @@ def _coded(columns: dict[str, Array], coders: dict[str, Coder]) -> tuple[dict[st
 def _are_numbers(levels: Iterable[Level]) -> bool:
     """Whether as much of what stands in a column of text is meant as numbers as not: then the rest are mistakes."""
     present = [str(level) for level in levels if str(level).strip().lower() not in MISSING]
-    return 2 * sum(bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in present) >= len(present)
+    return 2 * sum(bool(NUMBER.fullmatch(_bare(cell).replace(",", "."))) for cell in present) >= len(present)
+
+
+def _bare(cell: str) -> str:
+    """A cell without a sign of a currency or of per cent."""
+    return cell.strip().strip("$€£¥%").strip()
 
 
 def _whole_again(x: Array) -> Array:
@@ -267,4 +272,6 @@ def _wrong_number(cell: str) -> str | None:
         return f"is infinite ({cell.strip()})"
     if NUMBER.fullmatch(cell.replace(",", ".")):
         return f"holds the text {cell!r}: a decimal needs a point, not a comma"
+    if NUMBER.fullmatch(_bare(cell).replace(",", ".")):
+        return f"holds the text {cell.strip()!r}: a number stands without a sign of currency or per cent"
     return f"holds the text {cell.strip()[:40]!r} instead of a number"

@@ -22,7 +22,7 @@ from pushforward.data.dataset import Array, Dataset
 from pushforward.data.delimited import read_delimited
 from pushforward.data.picture_files import LABEL, labels_of
 from pushforward.data.pictures import Framing, Progress, frame_pictures, read_pictures
-from pushforward.data.selection import Selection, listed
+from pushforward.data.selection import Selection, dropping, listed
 from pushforward.data.series import Steps, default_window, read_steps
 from pushforward.data.tables import Columns, read_frame, read_parquet
 from pushforward.data.views import windows_of
@@ -171,10 +171,10 @@ def _series(request: Request) -> dict[str, Any]:
     )
     for j, column in enumerate(steps.columns):
         if np.isnan(steps.values[:, j]).all():
-            raise InputError(f"{request.name}: column {column!r} has no values; leave it out with --drop {column}")
+            raise InputError(f"{request.name}: column {column!r} has no values; leave it out with {dropping(column)}")
     if steps.window is not None:
         return _separate_windows(steps, steps.window, request)
-    window = default_window(steps.interval) if request.window is None else request.window
+    window = default_window(steps.interval, len(steps.values)) if request.window is None else request.window
     if window < 2:
         raise InputError(f"--window is a number of steps from 2 on, not {window}")
     if len(steps.values) < window:

@@ -219,6 +219,12 @@ class Schema:
         ways += [f"the first of {listed(names)}, where it is autoregressive of one order"] if names else []
         return f"give {' and '.join(ways)}" if ways else "it is conditioned on nothing, so give nothing"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of what may be given: the context's, and a table's columns."""
+        columns = self.patterns.columns if isinstance(self.patterns, Columns) else ()
+        return tuple(column.name for column in (*self.context, *columns))
+
     def _context(self, columns: Mapping[str, Array], source: str | None = None) -> Float[Tensor, "n c"] | None:
         for column in self.context:
             if isinstance(column, ContextColumn):

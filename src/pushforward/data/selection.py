@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pushforward.errors import InputError, OptionError
 
-__all__ = ["Selection", "as_names", "listed"]
+__all__ = ["Selection", "as_names", "dropping", "listed"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,16 @@ def as_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
     if names is None:
         return None
     return tuple(n.strip() for n in names.split(",")) if isinstance(names, str) else tuple(map(str, names))
+
+
+def dropping(*names: str) -> str:
+    """The option that leaves columns out, as a shell takes it.
+
+    Example:
+        >>> dropping("a", "temp (°C)")
+        "--drop 'a,temp (°C)'"
+    """
+    return f"--drop {shlex.quote(','.join(names))}"
 
 
 def listed(names: Iterable[object], most: int = 20) -> str:

@@ -12,7 +12,8 @@ from torch import Tensor
 from pushforward.data.arrays import read_npy, read_npz, tensor_to_numpy
 from pushforward.data.dataset import Array
 from pushforward.data.files import reading
-from pushforward.data.selection import Selection, listed
+from pushforward.data.selection import Selection, dropping, listed
+from pushforward.data.times import times_of
 from pushforward.errors import InputError, OptionError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ HORIZON = 24
 """Steps that a default window holds beyond its cycle."""
 SHORTEST_CYCLE, LONGEST_CYCLE = 96, 168
 """Steps of history in a default window."""
+WINDOWS, SHORTEST = 10, 12
+"""How many default windows a series holds at least, and the steps that a default one has at least."""
 
 
 @dataclass(frozen=True)
@@ -93,24 +96,28 @@ def read_steps(
     values = np.stack([_numbers(frame[column], column, name) for column in modelled], 1)
     if stamps is None:
         return Steps(values, tuple(modelled), window=window)
-    return _regular(values, tuple(modelled), _times(stamps, name), name, interval)
+    return _regular(values, tuple(modelled), times_of(stamps, name), name, interval)
 
 
-def default_window(interval: str) -> int:
+def default_window(interval: str, steps: int | None = None) -> int:
     """A cycle of the calendar, or as many as make a window long enough to learn from, and a day's 24 steps to forecast.
 
-    The longest of day, week and year that takes at most 168 steps; without a calendar 96 steps.
+    The longest of day, week and year that takes at most 168 steps; without a calendar 96 steps. Of so many steps no
+    more than a tenth, which is what is kept for the verdict, but 12 at least.
 
     Example:
         >>> default_window("3600s"), default_window("600s"), default_window("1MS"), default_window("")
         (192, 168, 120, 120)
         >>> default_window("1B")  # 5 of which are a week
         124
+        >>> default_window("1MS", steps=400)
+        40
     """
     step = seconds_of(interval)
     cycles = [round(cycle / step) for cycle in CYCLES if step and 2 * step <= cycle <= LONGEST_CYCLE * step]
     cycle = max(cycles, default=SHORTEST_CYCLE)
-    return cycle * -(-SHORTEST_CYCLE // cycle) + HORIZON
+    usual = cycle * -(-SHORTEST_CYCLE // cycle) + HORIZON
+    return usual if steps is None else min(usual, max(steps // WINDOWS, SHORTEST))
 
 
 def seconds_of(interval: str) -> float:
@@ -194,34 +201,9 @@ def _numbers(column: Series[Any], name: str, where: str) -> Array:
             row = int(wrong.argmax())
             raise InputError(
                 f"{where}: row {row + 1}, column {name!r} {what} {str(column.iloc[row])[:40]!r}; "
-                f"mend it, or leave the column out with --drop {name}"
+                f"mend it, or leave the column out with {dropping(name)}"
             )
     return cast(Array, x)
-
-
-def _times(column: Series[Any], where: str) -> DatetimeIndex:
-    """Time stamps; those with a time zone are taken to UTC."""
-    import pandas as pd
-
-    if column.dtype.kind in "iuf":
-        raise InputError(
-            f"{where}: the column {column.name!r} holds numbers, not times; write dates, or --series for equal steps"
-        )
-    try:
-        times = pd.to_datetime(
-            column, format="ISO8601" if column.dtype == object or str(column.dtype) == "str" else None, utc=True
-        )
-    except (ValueError, TypeError):
-        times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
-    if times.isna().any():
-        row = int(times.isna().to_numpy().argmax())
-        text = str(column.iloc[row])[:40]
-        holds = "is empty" if column.isna().iloc[row] or not text.strip() else f"holds {text!r}, which is no time"
-        raise InputError(
-            f"{where}: row {row + 1}, column {column.name!r} {holds}; "
-            "write it as 2016-07-01 13:00:00, or remove the row"
-        )
-    return pd.DatetimeIndex(times).tz_localize(None)
 
 
 def _regular(values: Array, columns: tuple[str, ...], times: DatetimeIndex, where: str, interval: str) -> Steps:

@@ -93,9 +93,11 @@ def _in_time(data: Dataset, fractions: tuple[float, float, float]) -> Splits:
     train, validation, test = sizes = _sizes(steps, fractions)
     if train < window + FEWEST_ROWS - 1 or any(0 < n < window for n in sizes[1:]):
         needed = max(round((window + FEWEST_ROWS) / fractions[0]), *(round(window / f) for f in fractions[1:] if f))
+        most = min(train - FEWEST_ROWS + 1, *(n for n, share in zip(sizes[1:], fractions[1:], strict=True) if share))
+        smaller = f"--window {most} at most" if most > 1 else "a longer series"
         raise InputError(
             f"{data.name} has {steps:,} steps, too few to learn from and to keep some for the verdict in windows of "
-            f"{window}; about {needed:,} are needed, or a smaller --window"
+            f"{window}; about {needed:,} are needed, or {smaller}"
         )
     parts = (
         data.take(slice(0, train - window + 1)),

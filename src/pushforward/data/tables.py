@@ -13,7 +13,7 @@ from pushforward.data.arrays import REFUSED
 from pushforward.data.categories import Categories, Coder, is_named
 from pushforward.data.dataset import Array
 from pushforward.data.files import reading
-from pushforward.data.selection import Selection
+from pushforward.data.selection import Selection, dropping
 from pushforward.errors import InputError
 
 __all__ = ["Columns", "Fault", "parted", "read_frame", "read_parquet", "remedy", "type_fault"]
@@ -70,7 +70,7 @@ def _refuse_complex(frame: Any, where: str) -> None:
     """Name the first column of complex numbers, which Arrow does not know."""
     for name, dtype in frame.dtypes.items():
         if dtype.kind == "c":
-            raise InputError(f"{where}: column {name!r} holds {REFUSED['c']}, or drop it with --drop {name}")
+            raise InputError(f"{where}: column {name!r} holds {REFUSED['c']}, or drop it with {dropping(name)}")
 
 
 def _clean(table: Any, where: str, modelled: list[str], context: list[str]) -> Columns:
@@ -144,8 +144,7 @@ def remedy(what: str, faults: list[Fault], context: Collection[str] = ()) -> str
         how = "mend" if "text" in what else "fill"
         return f"{how} it, or remove the row: {faults[0].column!r} conditions the model, so it cannot be dropped"
     faults = [fault for fault in faults if fault.column not in context]
-    names = ",".join(fault.column for fault in faults)
     if "text" in what:
-        names = ",".join(fault.column for fault in faults if "text" in fault.what)
-        return f"drop it with --drop {names}, or encode it as numbers"
-    return f"fill or remove such rows, or drop the column with --drop {names}"
+        names = [fault.column for fault in faults if "text" in fault.what]
+        return f"drop it with {dropping(*names)}, or encode it as numbers"
+    return f"fill or remove such rows, or drop the column with {dropping(*(fault.column for fault in faults))}"
