@@ -492,3 +492,15 @@ def test_great_whole_numbers_are_bent_and_stay_whole(dtype: type) -> None:
     back = column.decode(column.encode(x))
     assert back.dtype == dtype and (back == np.rint(back)).all()
     np.testing.assert_allclose(back, x, rtol=1e-12, atol=0.5)
+
+
+def test_a_value_that_many_share_is_spoken_of() -> None:
+    rng = np.random.default_rng(0)
+    money = np.where(rng.random(1000) < 0.6, 0.0, rng.lognormal(size=1000))
+    table = {"money": money, "size": rng.normal(size=1000), "count": rng.poisson(0.1, 1000)}
+    schema = Schema.fit(Dataset("table", table, "t", tuple(table)))
+    share = 100 * (money == 0).mean()
+    assert "% of them 0\nsize: continuous, -" in schema.describe()
+    assert schema.caution.startswith(f"Of money {share:.0f} % are 0: a density has no upper bound")
+    assert Schema.from_json(schema.to_json()).caution == schema.caution
+    assert not Schema.fit(Dataset("table", {"size": table["size"]}, "t", ("size",))).caution

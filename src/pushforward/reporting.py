@@ -123,7 +123,7 @@ def page_of_runs(
             "ranking": [before.to_json() for before in order],
             "runs": {run.name: run_to_json(run) for run in runs},
         },
-        notes=_notes(data),
+        notes=_notes(data, runs[0].schema.caution),
         ranking=order,
     )
 
@@ -141,6 +141,7 @@ def run_to_json(run: Run) -> dict[str, Any]:
         "steps": run.record.get("trained", {}).get("step"),
         "seconds": run.record.get("trained", {}).get("seconds"),
         "log_likelihood": results.get("log_likelihood"),
+        "caution": run.schema.caution,
         "generalisation_gap": results.get("generalisation_gap"),
         "pit": results.get("pit"),
         "audit": results.get("audit"),
@@ -158,6 +159,8 @@ def print_run(run: Run) -> None:
     if run.results:
         figure = run.log_likelihood_of_test
         print(f"held-out log p(x): {figure if figure is not None else 'none: ' + _no_density(run)}")
+        if run.schema.caution:
+            print(run.schema.caution)
         verdict = run.results["audit"]
         print(verdict["verdict"] if verdict else "no verdict: fewer than 50 patterns were kept for it")
     page = run.directory / "report.html"
@@ -256,8 +259,8 @@ def _keep_samples(run: Run, samples: Dataset) -> None:
     export(few, folder / name, force=True)
 
 
-def _notes(data: dict[str, Any]) -> list[str]:
-    notes = []
+def _notes(data: dict[str, Any], caution: str) -> list[str]:
+    notes = [caution] if caution else []
     if data["note"]:
         notes.append(f"{data['note']}.")
     if data["test"] < FEWEST:

@@ -26,6 +26,8 @@ from pushforward.event import Event
 __all__ = ["FEWEST_ROWS", "Schema"]
 
 FEWEST_ROWS = 20
+MOST_NAMED = 5
+"""Columns that a caution names."""
 
 
 @dataclass(frozen=True)
@@ -218,6 +220,22 @@ class Schema:
         ways = [f"its context, {listed(column.name for column in self.context)}"] if self.context else []
         ways += [f"the first of {listed(names)}, where it is autoregressive of one order"] if names else []
         return f"give {' and '.join(ways)}" if ways else "it is conditioned on nothing, so give nothing"
+
+    @property
+    def caution(self) -> str:
+        """What to know of densities where many values are one and the same, in a sentence; empty where none are."""
+        coding = self.patterns.columns if isinstance(self.patterns, Windows) else self.patterns
+        atoms = [c for c in coding.columns if c.atom is not None] if isinstance(coding, Columns) else []
+        if not atoms:
+            return ""
+        which = " and ".join(
+            f"of {column.name} {100 * column.share:.0f} % are {column.atom:g}" for column in atoms[:MOST_NAMED]
+        )
+        which += " and so on" * (len(atoms) > MOST_NAMED)
+        return (
+            f"{which[0].upper()}{which[1:]}: a density has no upper bound at a value that many share, so log p(x) says "
+            "little there, and samples come near it but seldom are it."
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
