@@ -47,6 +47,7 @@ class Flow(Model):
         dequantisation: ``uniform``, or ``variational`` for noise that is learned.
 
     Example:
+        >>> import torch
         >>> _ = torch.manual_seed(0)
         >>> flow = Flow(Event.continuous(3), context=2, transforms=2, hidden=(16,))
         >>> law = flow(torch.zeros(5, 2))
