@@ -199,10 +199,20 @@ def test_two_series_are_audited_by_windows_that_do_not_overlap(series: Path, tmp
     assert copies == {i: 12 * i + 5 for i in range(30)}, "the windows of training begin at every step"
 
 
+def test_windows_are_as_long_as_those_of_the_real_series(tmp_path: Path) -> None:
+    """The default of a series follows from its number of steps, and the other one may have more."""
+    rng = np.random.default_rng(0)
+    for name, steps in (("real", 900), ("fake", 3000)):
+        np.save(tmp_path / f"{name}.npy", rng.normal(size=(steps, 1)))
+    pair = [tmp_path / "real.npy", tmp_path / "fake.npy"]
+    assert_refused(["audit", *pair, "--series"], ("real.npy has 10 windows of 90 steps", "--window"), tmp_path)
+    assert_refused(["audit", *pair[::-1], "--series"], ("windows of 120 steps", "--window"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("fake", "options", "words"),
     [
-        ("fake.csv", ["--time", "date"], ("4 windows of 192 steps", "--window")),
+        ("fake.csv", ["--time", "date"], ("10 windows of 80 steps", "--window")),
         ("sparse.csv", ["--time", "date", "--window", "12"], ("7200s", "3600s", "resample")),
         ("fake.csv", ["--time", "day", "--window", "12"], ("real.csv", "--time")),
         ("fake.csv", ["--window", "12"], ("--window", "table")),

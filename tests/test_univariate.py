@@ -158,8 +158,8 @@ def test_a_circular_spline_equals_normflows(inverse: bool) -> None:
     [
         ("log-scale is positive", MonotonicAffine, {"bound": 0.0}),
         ("2 … 999 bins, not 1", CircularRationalQuadratic, {"bins": 1}),
-        ("bound is positive, unlike -1", CircularRationalQuadratic, {"bound": -1.0}),
-        ("bound is positive, unlike nan", CircularRationalQuadratic, {"bound": math.nan}),
+        ("bound is positive and finite, unlike -1", CircularRationalQuadratic, {"bound": -1.0}),
+        ("bound is positive and finite, unlike nan", CircularRationalQuadratic, {"bound": math.nan}),
     ],
 )
 def test_what_cannot_be_a_univariate_map_is_refused(words: str, kind: type, options: dict[str, float]) -> None:

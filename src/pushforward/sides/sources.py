@@ -35,13 +35,22 @@ def sides(real: Any, fake: Any, *, train: Any = None, modes: str | None = None, 
         learnt = parts.train.thinned(most(run_real), seed)
         both = replace(_independent(parts.test, samples), train_real=learnt, reference="test part")
     else:
-        both = _independent(loaded_with(real, reading, modes), loaded_if_with(fake, reading, modes))
+        data = loaded_with(real, reading, modes)
+        reading = _with_windows_of(data, reading)
+        both = _independent(data, loaded_if_with(fake, reading, modes))
     if train is not None:
         both = replace(both, train_real=loaded(train, reading, "train"), reference="held-out data")
     both = _named_alike(_in_one_form(both))
     if train is not None:
         _check_held_out(both)
     return both if modes is None else with_modes(both, modes, drawn=run_fake is not None)
+
+
+def _with_windows_of(data: Dataset, reading: dict[str, Any]) -> dict[str, Any]:
+    """How to read what a series is compared with: in windows as long as its own, which may follow from its length."""
+    if data.kind != "series" or reading.get("window") is not None:
+        return reading
+    return {**reading, "window": data.windows.shape[1]}
 
 
 def _independent(real: Dataset, fake: Dataset) -> Sides:
