@@ -567,6 +567,16 @@ def test_samples_under_a_context(shelf: Shelf, tmp_path: Path) -> None:
     assert len(samples) == 7 and (samples["sold"] == 1).all()
 
 
+def test_without_a_verdict_it_says_what_would_bring_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"]).to_csv(tmp_path / "t.csv", index=False)
+    said = succeed("fit", tmp_path / "t.csv", "--model", "flow", "--steps", 1, "--out", tmp_path / "rows").out
+    assert "no verdict: fewer than 50 patterns were kept for it; give more\n" in said
+    steps = ["--series", "--model", "autoregressive", "--steps", 1]
+    said = succeed("fit", tmp_path / "t.csv", *steps, "--out", tmp_path / "steps").out
+    assert "windows that do not overlap were kept for it; give a longer series, or a smaller --window" in said
+
+
 def test_a_name_may_hold_the_sign_between_name_and_value(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(300, 2))
     pd.DataFrame(x, columns=["x=y", "x"]).to_csv(tmp_path / "t.csv", index=False)

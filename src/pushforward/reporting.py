@@ -162,7 +162,7 @@ def print_run(run: Run) -> None:
         if run.schema.caution:
             print(run.schema.caution)
         verdict = run.results["audit"]
-        print(verdict["verdict"] if verdict else "no verdict: fewer than 50 patterns were kept for it")
+        print(verdict["verdict"] if verdict else f"no verdict: {_too_few(run)}")
     page = run.directory / "report.html"
     print(f"The page: {page}" if page.is_file() else f"To go on: pushforward resume {run.directory}")
 
@@ -268,6 +268,15 @@ def _notes(data: dict[str, Any], caution: str) -> list[str]:
     if data["skipped"]:
         notes.append(f"{data['skipped']:,} corrupt pictures were left out.")
     return notes
+
+
+def _too_few(run: Run) -> str:
+    """Why there is no verdict, and what would bring one."""
+    if run.schema.event.series is None:
+        return f"fewer than {FEWEST} patterns were kept for it; give more"
+    return (
+        f"fewer than {FEWEST} windows that do not overlap were kept for it; give a longer series, or a smaller --window"
+    )
 
 
 def _no_density(run: Run) -> str:
