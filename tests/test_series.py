@@ -805,3 +805,13 @@ def test_exported_samples_of_a_series_are_read_as_the_windows_they_are(run: Run,
     drawn = tmp_path / "drawn.csv"
     export(plain.sample(60), drawn)
     assert len(sides(drawn, plain.directory).fake) == 60
+
+
+def test_other_series_are_read_in_windows_of_the_models_length(tmp_path: Path) -> None:
+    """The default of a series follows from its number of steps, and a new one may have fewer."""
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "old.npy", rng.normal(size=(1500, 1)))
+    np.save(tmp_path / "new.npy", rng.normal(size=(700, 1)))
+    run = fit(tmp_path / "old.npy", "autoregressive", series=True, steps=1, out=tmp_path / "run")
+    values, _ = run.score_samples(tmp_path / "new.npy")
+    assert len(values) == 700 - 120 + 1

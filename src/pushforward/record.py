@@ -11,7 +11,7 @@ from pushforward.families import FAMILIES
 
 __all__ = ["FORMAT", "MIGRATIONS", "migrated"]
 
-FORMAT = 5
+FORMAT = 6
 """The version of the directory's format."""
 
 
@@ -50,7 +50,18 @@ def _from_4(record: dict[str, Any]) -> dict[str, Any]:
     return {**record, "format": 5}
 
 
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
+def _from_5(record: dict[str, Any]) -> dict[str, Any]:
+    """Columns did not know of a value that many share; then none is spoken of."""
+    return {**record, "format": 6}
+
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    1: _from_1,
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+    5: _from_5,
+}
 """From each older format to the next: what ``run.json`` must become."""
 
 KEYS = (

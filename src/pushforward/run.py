@@ -187,8 +187,9 @@ class Run:
 
     def reading_of_series(self) -> dict[str, Any]:
         """How to read another source as a series, if the run's own data were one."""
-        origin = self.record["data"]["origin"]
-        return {name: origin[name] for name in ("time", "series", "window") if origin.get(name)}
+        origin, series = self.record["data"]["origin"], self.schema.event.series
+        way = {name: origin[name] for name in ("time", "series") if origin.get(name)}
+        return {**way, "window": series[0]} if way and series is not None else way
 
     def read(self, source: Any, **reading: Any) -> Dataset:
         """Another source as the run's own data were read, with what conditions the model; its options are fixed.

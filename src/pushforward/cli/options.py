@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -61,7 +61,7 @@ def assignments(pairs: list[str] | None) -> dict[str, Any]:
     return options
 
 
-def texts(pairs: list[str] | None, known: Iterable[str] = ()) -> dict[str, str]:
+def texts(pairs: list[str] | None, known: Collection[str] = ()) -> dict[str, str]:
     """``name=value`` pairs, each value as it is written; a known name may hold the sign itself."""
     from pushforward.errors import InputError
 

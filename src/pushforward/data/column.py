@@ -122,7 +122,7 @@ class Column:
         return replace(column, middle=float(y.mean()), spread=float(y.std()))
 
     def _with_atom(self, x: Array) -> Column:
-        """The same column, knowing the value that is commonest by far, if there is one."""
+        """The same column, knowing its commonest value, if as many share it as are worth a word."""
         values, counts = np.unique(x[:: -(-len(x) // LOOKED_AT)], return_counts=True)
         most, share = int(counts.argmax()), float(counts.max() / counts.sum())
         return replace(self, atom=values[most].item(), share=share) if share >= ATOM else self

@@ -55,7 +55,7 @@ def load(
         time: The column of time stamps that makes rows a series. Rows may be missing, and so may values.
         series: Whether rows are the equal steps of a series without a calendar.
         window: How many steps a window of the series has; by default a week or a day, what the calendar offers up to
-            168 steps, and 24 steps more.
+            168 steps, and 24 steps more, but no more than a tenth of the series.
         size: Height and width of pictures, or one number for both: resized to cover it and cropped.
         mode: ``"L"`` or ``"RGB"`` for pictures; by default grey if all are.
         skip_bad: Leave corrupt pictures out, and count them, instead of refusing them.

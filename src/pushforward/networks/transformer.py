@@ -102,6 +102,6 @@ class _Layer(nn.Module):
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor) -> Float[Tensor, "n heads t part"]:
-    """Causal attention; torch's quick kernels for it have one derivative, by one row at a time."""
+    """Causal attention; torch's quick kernels for it have no second derivative and no rule for torch.func."""
     with sdpa_kernel(SDPBackend.MATH) if transformed() else nullcontext():
         return scaled_dot_product_attention(query, key, value, is_causal=True)
